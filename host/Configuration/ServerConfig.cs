@@ -1,0 +1,31 @@
+using System.Collections.Immutable;
+
+namespace PluginServer.Configuration;
+
+/// <summary>The whole of plugins.json, valid and with every default filled in.</summary>
+internal sealed record ServerConfig
+{
+    /// <summary>Absolute path of the file it was read from.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Absolute path; a plugin lies in a folder of its name below it.</summary>
+    public required string PluginDirectory { get; init; }
+
+    /// <summary>Absolute path.</summary>
+    public required string StateDirectory { get; init; }
+
+    /// <summary>Limit over the whole host; null takes it from the open-file limit.</summary>
+    public int? MaxConnections { get; init; }
+
+    public TimeSpan ShutdownDelay { get; init; }
+
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    public ImmutableSortedDictionary<string, PluginConfig> Plugins { get; init; } = ImmutableSortedDictionary<string, PluginConfig>.Empty;
+
+    public required ImmutableArray<EndpointConfig> Endpoints { get; init; }
+
+    /// <summary>The plugin's own entry, or an empty one where the file has none.</summary>
+    public PluginConfig Plugin(string name) =>
+        Plugins.GetValueOrDefault(name) ?? new PluginConfig { Name = name, Settings = ConfigSettings.None };
+}

@@ -1,0 +1,61 @@
+using System.IO.Pipelines;
+
+namespace PluginServer.Networking;
+
+/// <summary>Why a connection ended. The first cause counts.</summary>
+internal enum CloseCause
+{
+    /// <summary>Not ended, or ended in order: the handler returned.</summary>
+    None,
+
+    /// <summary>The peer reset it, or the network lost it.</summary>
+    Reset,
+
+    /// <summary>The handler called Abort.</summary>
+    Aborted,
+
+    /// <summary>The host ended it: a deadline of a drain or stop, or an operator.</summary>
+    Cut,
+
+    /// <summary>More was received and examined, but not consumed, than the endpoint allows.</summary>
+    ReadLimit,
+
+    /// <summary>The handler failed.</summary>
+    Fault,
+}
+
+/// <summary>One socket as a pair of pipes, with the rules of <see cref="Connection"/>.</summary>
+internal abstract class TransportConnection
+{
+    public abstract PipeReader Input { get; }
+
+    public abstract PipeWriter Output { get; }
+
+    /// <summary>Cancelled by <see cref="Abort"/>, a reset, and the end of <see cref="FinishAsync"/>; callbacks run on the thread pool.</summary>
+    public abstract CancellationToken Closed { get; }
+
+    /// <summary>Why it ended, and in words; <see cref="CloseCause.None"/> and null while it is open and after an orderly end.</summary>
+    public abstract (CloseCause Cause, string? Reason) End { get; }
+
+    public abstract long BytesReceived { get; }
+
+    public abstract long BytesSent { get; }
+
+    /// <summary>Ends it at once by a reset. Any thread, any number of times; the first cause counts. Pending and later
+    /// operations of both pipes throw <see cref="ConnectionClosedException"/> with the reason.</summary>
+    public abstract void Abort(CloseCause cause, string reason);
+
+    /// <summary>Called once, after the handler: flushes what was written, sends FIN, reads and discards for at most
+    /// <see cref="LingerTime"/> or <see cref="LingerBytes"/>, closes the socket and cancels <see cref="Closed"/>. After an
+    /// abort it only waits until the socket is closed and nothing of the handler's is referenced any more. Never throws.</summary>
+    public abstract Task FinishAsync();
+
+    /// <summary>How long FinishAsync goes on reading, so that a reply just sent is not lost to a reset.</summary>
+    public static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>How much FinishAsync reads at most.</summary>
+    public const int LingerBytes = 64 * 1024;
+
+    /// <summary>A flush completes when less than this many bytes wait to be sent.</summary>
+    public const int FlushThreshold = 64 * 1024;
+}

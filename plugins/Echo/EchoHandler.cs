@@ -1,0 +1,24 @@
+namespace PluginServer.Plugins.Echo;
+
+/// <summary>Sends back what it receives (RFC 862), until the peer has sent FIN.</summary>
+public sealed class EchoHandler : IConnectionHandler
+{
+    /// <inheritdoc/>
+    public async Task HandleAsync(Connection connection, CancellationToken draining)
+    {
+        while (true)
+        {
+            var result = await connection.Input.ReadAsync(draining);
+            foreach (var segment in result.Buffer)
+            {
+                await connection.Output.WriteAsync(segment, CancellationToken.None);
+            }
+
+            connection.Input.AdvanceTo(result.Buffer.End);
+            if (result.IsCompleted)
+            {
+                return;
+            }
+        }
+    }
+}
