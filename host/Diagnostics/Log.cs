@@ -1,0 +1,52 @@
+using Microsoft.Extensions.Logging;
+
+namespace PluginServer.Diagnostics;
+
+/// <summary>Every log line of the host; event ids are stable, 1xx host, 2xx endpoints and connections, 3xx plugins.</summary>
+internal static partial class Log
+{
+    /// <summary>The category of the host's own lines.</summary>
+    public const string Category = "PluginServer";
+
+    [LoggerMessage(101, LogLevel.Information, "Stopping on {Signal}: not ready from now on, accepting for another {Delay}")]
+    public static partial void Stopping(ILogger log, string signal, TimeSpan delay);
+
+    [LoggerMessage(102, LogLevel.Information, "Draining {Connections} connections, for at most {Timeout}")]
+    public static partial void Draining(ILogger log, int connections, TimeSpan timeout);
+
+    [LoggerMessage(103, LogLevel.Warning, "Cut {Connections} connections")]
+    public static partial void ConnectionsCut(ILogger log, int connections);
+
+    [LoggerMessage(104, LogLevel.Information, "Stopped")]
+    public static partial void Stopped(ILogger log);
+
+    [LoggerMessage(201, LogLevel.Information, "Endpoint {Endpoint} listens on {Address} for {Plugin}.{Handler}, generation {Generation}")]
+    public static partial void EndpointListens(ILogger log, string endpoint, string address, string plugin, string handler, int generation);
+
+    [LoggerMessage(202, LogLevel.Error, "Endpoint {Endpoint}: the acceptor failed and is replaced in {Delay}: {Error}")]
+    public static partial void AcceptorReplaced(ILogger log, string endpoint, TimeSpan delay, string error);
+
+    [LoggerMessage(203, LogLevel.Warning, "Endpoint {Endpoint}: accept failed with {Error}; the next try is in {Delay}")]
+    public static partial void AcceptBacksOff(ILogger log, string endpoint, string error, TimeSpan delay);
+
+    [LoggerMessage(204, LogLevel.Error, "Endpoint {Endpoint}, connection {Connection} from {Remote}: handler fault in {Plugin} generation {Generation}: {Error}")]
+    public static partial void HandlerFault(ILogger log, string endpoint, long connection, string remote, string plugin, int generation, string error);
+
+    [LoggerMessage(205, LogLevel.Debug, "Endpoint {Endpoint}, connection {Connection} from {Remote} ended after {Duration}: {Cause} ({Received} B in, {Sent} B out)")]
+    public static partial void ConnectionEnded(ILogger log, string endpoint, long connection, string remote, TimeSpan duration, string cause, long received, long sent);
+
+    [LoggerMessage(301, LogLevel.Information, "Plugin {Plugin} {Version} (sha256 {Hash}) loaded as generation {Generation}")]
+    public static partial void GenerationLoaded(ILogger log, string plugin, string version, string hash, int generation);
+
+    [LoggerMessage(302, LogLevel.Information, "Plugin {Plugin} generation {Generation} unloaded after {Seconds:0.0} s")]
+    public static partial void GenerationUnloaded(ILogger log, string plugin, int generation, double seconds);
+
+    [LoggerMessage(303, LogLevel.Warning, "Plugin {Plugin} generation {Generation} leaked: something still holds its load context {Seconds:0} s after the last connection")]
+    public static partial void GenerationLeaked(ILogger log, string plugin, int generation, double seconds);
+
+    [LoggerMessage(304, LogLevel.Error, "Plugin {Plugin} generation {Generation}: {Service} failed to stop: {Error}")]
+    public static partial void ServiceStopFailed(ILogger log, string plugin, int generation, string service, string error);
+
+    [LoggerMessage(305, LogLevel.Error, "Plugin {Plugin} generation {Generation}: background service {Service} failed: {Error}")]
+    public static partial void BackgroundServiceFailed(ILogger log, string plugin, int generation, string service, string error);
+}

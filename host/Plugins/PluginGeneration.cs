@@ -1,0 +1,158 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using PluginServer.Diagnostics;
+
+namespace PluginServer.Plugins;
+
+/// <summary>The life of a loaded build, in the words of status.</summary>
+internal enum GenerationState
+{
+    /// <summary>Serves new connections, or is about to.</summary>
+    Active,
+
+    /// <summary>Replaced; its connections go on.</summary>
+    Draining,
+
+    /// <summary>Its last connection has ended; the load context is not collected yet.</summary>
+    Unloading,
+
+    /// <summary>The load context was really collected.</summary>
+    Unloaded,
+
+    /// <summary>It was not, within <see cref="PluginGeneration.LeakAfter"/>.</summary>
+    Leaked,
+}
+
+/// <summary>One loaded build of a plugin: its leases while it serves, and the proof that it is gone afterwards.</summary>
+/// <remarks>It outlives what it describes, so all it keeps of the plugin is in one field, emptied before the unload.</remarks>
+internal sealed class PluginGeneration
+{
+    /// <summary>How long a collection may take before the generation counts as leaked.</summary>
+    public static readonly TimeSpan LeakAfter = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan CollectInterval = TimeSpan.FromSeconds(2);
+
+    private readonly TaskCompletionSource _lastLeaseReturned = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private LoadedPlugin? _loaded;
+    private readonly Lock _gate = new();
+    private Task? _retirement;
+    private int _leases;
+    private int _retired;
+
+    public PluginGeneration(int number, PluginInspection inspection, LoadedPlugin loaded, TimeProvider time, ILogger log)
+    {
+        Number = number;
+        Build = inspection.Build;
+        Version = inspection.Version;
+        LoadedAt = time.GetUtcNow();
+        Context = loaded.ContextReference;
+        _loaded = loaded;
+        _time = time;
+        _log = log;
+    }
+
+    /// <summary>From 1, counted per plugin.</summary>
+    public int Number { get; }
+
+    public PluginBuild Build { get; }
+
+    public string Version { get; }
+
+    public DateTimeOffset LoadedAt { get; }
+
+    /// <summary>Dead once the load context has been collected.</summary>
+    public WeakReference Context { get; }
+
+    public GenerationState State { get; private set; } = GenerationState.Active;
+
+    /// <summary>Connections that hold it.</summary>
+    public int Leases => Volatile.Read(ref _leases);
+
+    /// <summary>What is loaded; only before <see cref="RetireAsync"/>.</summary>
+    public LoadedPlugin Loaded => _loaded ?? throw new ObjectDisposedException(nameof(PluginGeneration));
+
+    /// <summary>False once the generation is retired: its successor is in place.</summary>
+    public bool TryLease()
+    {
+        Interlocked.Increment(ref _leases);
+        if (Volatile.Read(ref _retired) == 0)
+        {
+            return true;
+        }
+
+        // Counted first and taken back, so that retiring never misses a lease that was granted.
+        ReturnLease();
+        return false;
+    }
+
+    public void ReturnLease()
+    {
+        if (Interlocked.Decrement(ref _leases) == 0 && Volatile.Read(ref _retired) != 0)
+        {
+            _lastLeaseReturned.TrySetResult();
+        }
+    }
+
+    /// <summary>Grants no more leases, waits for the last one, stops and disposes what the plugin made, unloads once, and
+    /// ends when the load context has been collected. Every call returns the same task; it never fails.</summary>
+    public Task RetireAsync()
+    {
+        lock (_gate)
+        {
+            return _retirement ??= RetireOnceAsync();
+        }
+    }
+
+    private async Task RetireOnceAsync()
+    {
+        State = GenerationState.Draining;
+        Interlocked.Exchange(ref _retired, 1);
+        if (Leases == 0)
+        {
+            _lastLeaseReturned.TrySetResult();
+        }
+
+        await _lastLeaseReturned.Task;
+        await Loaded.StopAsync();
+        State = GenerationState.Unloading;
+        Unload();
+        await ProveUnloadedAsync();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Unload()
+    {
+        var loaded = Interlocked.Exchange(ref _loaded, null)!;
+        CacheSweep.Run();
+        loaded.Unload();
+    }
+
+    private async Task ProveUnloadedAsync()
+    {
+        var started = _time.GetTimestamp();
+        var collected = started;
+        while (Context.IsAlive)
+        {
+            // Natural collections usually do it; a host without traffic has none, so it is helped, never by a blocking one.
+            if (_time.GetElapsedTime(collected) >= CollectInterval)
+            {
+                GC.Collect(2, GCCollectionMode.Forced, blocking: false);
+                collected = _time.GetTimestamp();
+            }
+
+            if (State == GenerationState.Unloading && _time.GetElapsedTime(started) >= LeakAfter)
+            {
+                State = GenerationState.Leaked;
+                Log.GenerationLeaked(_log, Build.Name, Number, LeakAfter.TotalSeconds);
+            }
+
+            await Task.Delay(PollInterval, _time);
+        }
+
+        State = GenerationState.Unloaded;
+        Log.GenerationUnloaded(_log, Build.Name, Number, _time.GetElapsedTime(started).TotalSeconds);
+    }
+}
