@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace PluginServer.Diagnostics;
@@ -27,13 +29,13 @@ internal static partial class Log
     public static partial void AcceptorReplaced(ILogger log, string endpoint, TimeSpan delay, string error);
 
     [LoggerMessage(203, LogLevel.Warning, "Endpoint {Endpoint}: accept failed with {Error}; the next try is in {Delay}")]
-    public static partial void AcceptBacksOff(ILogger log, string endpoint, string error, TimeSpan delay);
+    public static partial void AcceptBacksOff(ILogger log, string endpoint, SocketError error, TimeSpan delay);
 
     [LoggerMessage(204, LogLevel.Error, "Endpoint {Endpoint}, connection {Connection} from {Remote}: handler fault in {Plugin} generation {Generation}: {Error}")]
-    public static partial void HandlerFault(ILogger log, string endpoint, long connection, string remote, string plugin, int generation, string error);
+    public static partial void HandlerFault(ILogger log, string endpoint, long connection, EndPoint remote, string plugin, int generation, string error);
 
     [LoggerMessage(205, LogLevel.Debug, "Endpoint {Endpoint}, connection {Connection} from {Remote} ended after {Duration}: {Cause} ({Received} B in, {Sent} B out)")]
-    public static partial void ConnectionEnded(ILogger log, string endpoint, long connection, string remote, TimeSpan duration, string cause, long received, long sent);
+    public static partial void ConnectionEnded(ILogger log, string endpoint, long connection, EndPoint remote, TimeSpan duration, Enum cause, long received, long sent);
 
     [LoggerMessage(301, LogLevel.Information, "Plugin {Plugin} {Version} (sha256 {Hash}) loaded as generation {Generation}")]
     public static partial void GenerationLoaded(ILogger log, string plugin, string version, string hash, int generation);

@@ -106,6 +106,9 @@ internal sealed class PluginGeneration
         }
     }
 
+    /// <summary>Stops and disposes what the plugin made, whoever is still inside: the host is about to end.</summary>
+    public Task StopAsync() => _loaded?.StopAsync() ?? Task.CompletedTask;
+
     private async Task RetireOnceAsync()
     {
         State = GenerationState.Draining;

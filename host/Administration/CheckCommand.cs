@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Newtonsoft.Json;
+using Newtonsoft.Json.Linq;
+using PluginServer.Configuration;
+using PluginServer.Plugins;
+
+namespace PluginServer.Administration;
+
+/// <summary>Everything that can be said of a configuration without serving it.</summary>
+internal static class CheckCommand
+{
+    public static int Run(CommandContext context, string file, bool json)
+    {
+        var read = ConfigReader.Read(file);
+        using var scratch = new ScratchDirectory();
+        var prepared = read.Config is { } config
+            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config)
+            : null;
+        var errors = prepared?.Errors ?? read.Errors;
+        if (json)
+        {
+            context.Output.WriteLine(ToJson(read.Config, prepared, errors).ToString(Formatting.Indented));
+            return errors.Count == 0 ? 0 : 1;
+        }
+
+        if (errors.Count > 0)
+        {
+            return context.Fail(errors.Select(error => error.ToString()));
+        }
+
+        Print(context.Report, read.Config!, prepared!);
+        return 0;
+    }
+
+    private static void Print(Report report, ServerConfig config, PreparedPlugins prepared)
+    {
+        report.Line($"{config.File}: no errors");
+        report.Table(
+            ["Plugin", "Version", "sha256"],
+            [.. prepared.Inspections.Select(plugin => new[] { plugin.Build.Name, plugin.Version, plugin.Build.Sha256 })]);
+        report.Table(
+            ["Endpoint", "Address", "Plugin", "Handler"],
+            [.. config.Endpoints.Select(endpoint => new[] { endpoint.Name, endpoint.AddressAndPort, endpoint.Plugin, prepared.Bindings[endpoint.Name].Handler })]);
+    }
+
+    private static JObject ToJson(ServerConfig? config, PreparedPlugins? prepared, IReadOnlyList<ConfigError> errors) => new()
+    {
+        ["valid"] = errors.Count == 0,
+        ["errors"] = new JArray(errors.Select(error => new JObject
+        {
+            ["file"] = error.File,
+            ["line"] = error.Line,
+            ["column"] = error.Column,
+            ["path"] = error.Path,
+            ["message"] = error.Message,
+        })),
+        ["plugins"] = new JArray((prepared?.Inspections ?? []).Select(plugin => new JObject
+        {
+            ["name"] = plugin.Build.Name,
+            ["version"] = plugin.Version,
+            ["sha256"] = plugin.Build.Sha256,
+            ["handlers"] = new JArray(plugin.Handlers),
+        })),
+        ["endpoints"] = new JArray((config?.Endpoints ?? []).Select(endpoint => new JObject
+        {
+            ["name"] = endpoint.Name,
+            ["address"] = endpoint.AddressText,
+            ["port"] = endpoint.Port,
+            ["plugin"] = endpoint.Plugin,
+            ["handler"] = prepared?.Bindings.GetValueOrDefault(endpoint.Name)?.Handler,
+        })),
+    };
+}

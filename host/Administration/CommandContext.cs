@@ -1,0 +1,28 @@
+namespace PluginServer.Administration;
+
+/// <summary>Where a command writes: results to the output, what went wrong to the error stream.</summary>
+internal sealed record CommandContext(TextWriter Output, TextWriter Error, bool IsTerminal)
+{
+    public Report Report => new(Output, IsTerminal);
+
+    /// <summary>Writes the lines to the error stream, for exit code 1.</summary>
+    public int Fail(IEnumerable<string> lines)
+    {
+        foreach (var line in lines)
+        {
+            Error.WriteLine(line);
+        }
+
+        return 1;
+    }
+}
+
+/// <summary>The shape of log lines.</summary>
+internal enum LogFormat
+{
+    /// <summary>One line of text each.</summary>
+    Text,
+
+    /// <summary>One JSON object each.</summary>
+    Json,
+}

@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
+using PluginServer.Networking;
+using PluginServer.Supervision;
+
+namespace PluginServer.Administration;
+
+/// <summary>Serves until a signal, then stops as plugins.json says.</summary>
+internal static class RunCommand
+{
+    private const int Cut = 3;
+
+    public static async Task<int> RunAsync(CommandContext context, string file, LogFormat format)
+    {
+        var read = ConfigReader.Read(file);
+        if (read.Config is not { } config)
+        {
+            return context.Fail(read.Errors.Select(error => error.ToString()));
+        }
+
+        using var cutNow = new CancellationTokenSource();
+        var stop = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        void OnSignal(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            if (!stop.TrySetResult(signal.Signal.ToString()))
+            {
+                cutNow.Cancel();
+            }
+        }
+
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        using var logs = CreateLogs(format);
+        try
+        {
+            using var server = await Server.StartAsync(config, logs, TimeProvider.System, new SocketTransport(TimeProvider.System)).WaitAsync(cutNow.Token);
+            Announce(context, server);
+            return await server.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
+        }
+        catch (StartException problem)
+        {
+            return context.Fail(problem.Lines);
+        }
+        catch (OperationCanceledException) when (cutNow.IsCancellationRequested)
+        {
+            return context.Fail(["stopped before it had started"]);
+        }
+    }
+
+    private static ILoggerFactory CreateLogs(LogFormat format) => LoggerFactory.Create(logging =>
+    {
+        logging.SetMinimumLevel(LogLevel.Information);
+        if (format == LogFormat.Json)
+        {
+            logging.AddJsonConsole(console =>
+            {
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            });
+        }
+    });
+
+    private static void Announce(CommandContext context, Server server)
+    {
+        context.Report.Line($"PluginServer {Program.Version}, pid {Environment.ProcessId}, {server.Config.File}");
+        context.Report.Table(
+            ["Endpoint", "Listens on", "Plugin", "Version", "Build", "Handler"],
+            [.. server.Endpoints.Select(endpoint =>
+            {
+                var binding = endpoint.Slot.Current!;
+                var generation = binding.Generation;
+                return new[] { endpoint.Name, endpoint.Address, generation.Build.Name, generation.Version, generation.Build.ShortHash, binding.Handler };
+            })]);
+        context.Output.Flush();
+    }
+}

@@ -1,0 +1,35 @@
+using System.Net.Sockets;
+
+namespace PluginServer.Networking;
+
+/// <summary>What an accept error means for the acceptor; see accept(2), "Errors".</summary>
+internal enum AcceptFault
+{
+    /// <summary>The listening socket is gone.</summary>
+    Stop,
+
+    /// <summary>The machine is short of something, or the error is not known: wait before the next try.</summary>
+    BackOff,
+
+    /// <summary>That connection is gone; the next one may be fine.</summary>
+    Continue,
+}
+
+/// <summary>Sorts accept errors into the three kinds.</summary>
+internal static class AcceptFaults
+{
+    public static AcceptFault Classify(SocketError error) => error switch
+    {
+        SocketError.OperationAborted or SocketError.NotSocket or SocketError.Shutdown or SocketError.InvalidArgument => AcceptFault.Stop,
+
+        // accept(2): Linux passes errors of the new connection on; they are to be treated like EAGAIN.
+        SocketError.ConnectionAborted or SocketError.ConnectionReset or SocketError.ConnectionRefused or SocketError.Interrupted
+            or SocketError.WouldBlock or SocketError.TryAgain or SocketError.TimedOut or SocketError.ProtocolOption
+            or SocketError.NetworkDown or SocketError.NetworkUnreachable or SocketError.NetworkReset
+            or SocketError.HostDown or SocketError.HostUnreachable or SocketError.HostNotFound
+            or SocketError.Disconnecting or SocketError.NotConnected => AcceptFault.Continue,
+
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM, and whatever this list does not know: an acceptor never spins and never gives up.
+        _ => AcceptFault.BackOff,
+    };
+}

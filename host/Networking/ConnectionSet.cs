@@ -1,0 +1,67 @@
+using System.Collections.Concurrent;
+
+namespace PluginServer.Networking;
+
+/// <summary>Who is alive on one endpoint.</summary>
+/// <remarks>A connection is added before it runs and removed after its socket is closed, so the set is never short of one.</remarks>
+internal sealed class ConnectionSet
+{
+    private readonly ConcurrentDictionary<long, ServedConnection> _connections = new();
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _empty;
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public void Add(ServedConnection connection)
+    {
+        Interlocked.Increment(ref _count);
+        _connections[connection.Id] = connection;
+    }
+
+    public void Remove(ServedConnection connection)
+    {
+        _connections.TryRemove(connection.Id, out _);
+        if (Interlocked.Decrement(ref _count) == 0)
+        {
+            lock (_gate)
+            {
+                _empty?.TrySetResult();
+                _empty = null;
+            }
+        }
+    }
+
+    /// <summary>Asks everyone who is inside now to finish.</summary>
+    public void Drain()
+    {
+        foreach (var (_, connection) in _connections)
+        {
+            connection.Drain();
+        }
+    }
+
+    /// <summary>Cuts everyone who is inside now; says how many.</summary>
+    public int Cut(string reason)
+    {
+        var cut = 0;
+        foreach (var (_, connection) in _connections)
+        {
+            if (connection.Cut(reason))
+            {
+                cut++;
+            }
+        }
+
+        return cut;
+    }
+
+    /// <summary>Ends when nobody is inside. Meaningful once nobody is added any more.</summary>
+    public Task WhenEmpty()
+    {
+        lock (_gate)
+        {
+            return Count == 0 ? Task.CompletedTask : (_empty ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
+using PluginServer.Diagnostics;
+using PluginServer.Plugins;
+
+namespace PluginServer.Networking;
+
+/// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
+internal sealed class Endpoint(EndpointConfig config, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, ILogger log) : IDisposable
+{
+    public EndpointConfig Config => config;
+
+    public string Name => config.Name;
+
+    public IPEndPoint LocalEndPoint => listener.LocalEndPoint;
+
+    /// <summary>"address:port" as configured, with the real port where the configuration says 0.</summary>
+    public string Address => (config with { Port = listener.LocalEndPoint.Port }).AddressAndPort;
+
+    public Listener Listener => listener;
+
+    public Transport Transport => transport;
+
+    public HandlerSlot Slot { get; } = new(handler);
+
+    public Places Places { get; } = new(config.MaxConnections);
+
+    public ConnectionSet Connections { get; } = new();
+
+    public EndpointCounters Counters { get; } = new();
+
+    /// <summary>Takes over an accepted socket and the place for it, and starts its handler on the thread pool. Whatever goes
+    /// wrong costs that socket only.</summary>
+    public void Admit(Socket socket, Place place)
+    {
+        HandlerLease? lease = null;
+        try
+        {
+            Configure(socket);
+            lease = Slot.Acquire() ?? throw new InvalidOperationException("the endpoint has no handler any more");
+            var connection = new ServedConnection(runner.NextConnectionId(), Name, socket, transport.Attach(socket, config.ReadLimit));
+            Counters.CountAccepted();
+            Connections.Add(connection);
+            ThreadPool.UnsafeQueueUserWorkItem(state => _ = state.Endpoint.ServeAsync(state.Connection, state.Lease, state.Place), (Endpoint: this, Connection: connection, Lease: lease, Place: place), preferLocal: false);
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or InvalidOperationException)
+        {
+            // The peer went away in between, mostly.
+            Counters.CountAcceptError();
+            socket.Dispose();
+            lease?.Dispose();
+            place.Dispose();
+        }
+    }
+
+    public void Dispose() => listener.Dispose();
+
+    private void Configure(Socket socket)
+    {
+        socket.NoDelay = config.Socket.NoDelay;
+        if (config.Socket.KeepAlive)
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        }
+
+        // Left alone unless configured: a fixed size switches the system's automatic tuning off.
+        if (config.Socket.ReceiveBuffer > 0)
+        {
+            socket.ReceiveBufferSize = config.Socket.ReceiveBuffer;
+        }
+
+        if (config.Socket.SendBuffer > 0)
+        {
+            socket.SendBufferSize = config.Socket.SendBuffer;
+        }
+    }
+
+    private async Task ServeAsync(ServedConnection connection, HandlerLease lease, Place place)
+    {
+        var outcome = await runner.RunAsync(connection, lease);
+        Book(connection, lease.Binding.Generation, outcome);
+        Connections.Remove(connection);
+        lease.Dispose();
+        place.Dispose();
+    }
+
+    private void Book(ServedConnection connection, PluginGeneration generation, ConnectionOutcome outcome)
+    {
+        Counters.Count(outcome);
+        if (outcome.Cause == CloseCause.Fault)
+        {
+            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, generation.Build.Name, generation.Number, outcome.Text!);
+        }
+        else
+        {
+            Log.ConnectionEnded(log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
+        }
+    }
+}

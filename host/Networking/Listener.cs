@@ -1,0 +1,73 @@
+using System.Net;
+using System.Net.Sockets;
+using PluginServer.Configuration;
+
+namespace PluginServer.Networking;
+
+/// <summary>One bound and listening socket; nobody else ever closes it.</summary>
+internal sealed class Listener : IDisposable
+{
+    private readonly Socket _socket;
+    private readonly Transport _transport;
+
+    private Listener(Socket socket, Transport transport)
+    {
+        _socket = socket;
+        _transport = transport;
+        LocalEndPoint = (IPEndPoint)socket.LocalEndPoint!;
+    }
+
+    /// <summary>With the port that the system chose, where the configuration says 0.</summary>
+    public IPEndPoint LocalEndPoint { get; }
+
+    /// <summary>Binds and listens.</summary>
+    /// <exception cref="ListenException">It could not; the message says why and what to do.</exception>
+    public static Listener Bind(EndpointConfig config, Transport transport)
+    {
+        var anyAddress = config.Address is null;
+        var socket = Open(config.Address, out var address);
+        try
+        {
+            if (anyAddress && address.AddressFamily == AddressFamily.InterNetworkV6)
+            {
+                socket.DualMode = true;
+            }
+
+            socket.Blocking = false;
+            socket.Bind(new IPEndPoint(address, config.Port));
+            socket.Listen(config.Backlog);
+            return new Listener(socket, transport);
+        }
+        catch (SocketException error)
+        {
+            socket.Dispose();
+            throw new ListenException(Explain(error.SocketErrorCode, config));
+        }
+    }
+
+    public ValueTask<Socket> AcceptAsync(CancellationToken cancellationToken) => _transport.AcceptAsync(_socket, cancellationToken);
+
+    /// <summary>A connection that already waits in the backlog, or null.</summary>
+    public Socket? TryAccept() => _transport.TryAccept(_socket);
+
+    public void Dispose() => _socket.Dispose();
+
+    private static Socket Open(IPAddress? configured, out IPAddress address)
+    {
+        // "*" is one IPv6 socket that takes IPv4 too; where the system has no IPv6, an IPv4 one.
+        address = configured ?? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any);
+        return new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+    }
+
+    private static string Explain(SocketError error, EndpointConfig config) => error switch
+    {
+        SocketError.AddressAlreadyInUse => $"port {config.Port} is in use{(PortOwner.Find(config.Port) is { } owner ? $" by {owner}" : "")}; stop that process or choose another port",
+        SocketError.AccessDenied => $"port {config.Port} needs more rights than this process has; choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
+        SocketError.AddressNotAvailable => $"address {config.AddressText} is not an address of this machine; use \"*\" or one of its own",
+        SocketError.AddressFamilyNotSupported => $"address {config.AddressText} is of a family that this machine does not support",
+        _ => $"cannot listen on {config.AddressAndPort}: {error}",
+    };
+}
+
+/// <summary>A socket could not be bound; the message is for the operator.</summary>
+internal sealed class ListenException(string message) : Exception(message);

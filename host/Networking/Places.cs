@@ -1,0 +1,97 @@
+namespace PluginServer.Networking;
+
+/// <summary>A limit that is exact: never more places are held than it allows, and who comes too late waits in order.</summary>
+internal sealed class Places(int limit)
+{
+    private readonly Lock _gate = new();
+    private readonly LinkedList<TaskCompletionSource<Place>> _waiting = [];
+    private int _limit = limit;
+    private int _taken;
+
+    /// <summary>Lowering it takes nobody's place away; raising it wakes those who wait.</summary>
+    public int Limit
+    {
+        get => Volatile.Read(ref _limit);
+        set
+        {
+            lock (_gate)
+            {
+                _limit = value;
+                Grant();
+            }
+        }
+    }
+
+    public int Taken => Volatile.Read(ref _taken);
+
+    /// <summary>A place at once, or null.</summary>
+    public Place? TryTake()
+    {
+        lock (_gate)
+        {
+            if (_taken >= _limit || _waiting.Count > 0)
+            {
+                return null;
+            }
+
+            _taken++;
+            return new Place(this);
+        }
+    }
+
+    /// <summary>A place, once there is one.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled; no place is held.</exception>
+    public async ValueTask<Place> TakeAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        LinkedListNode<TaskCompletionSource<Place>> node;
+        lock (_gate)
+        {
+            if (_taken < _limit && _waiting.Count == 0)
+            {
+                _taken++;
+                return new Place(this);
+            }
+
+            node = _waiting.AddLast(new TaskCompletionSource<Place>(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+
+        await using var registration = cancellationToken.UnsafeRegister(_ => Cancel(node, cancellationToken), null);
+        return await node.Value.Task;
+    }
+
+    internal void Return()
+    {
+        lock (_gate)
+        {
+            _taken--;
+            Grant();
+        }
+    }
+
+    private void Cancel(LinkedListNode<TaskCompletionSource<Place>> node, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            // Granted at the same moment: the waiter has its place, and the cancellation came too late.
+            if (node.List is null)
+            {
+                return;
+            }
+
+            _waiting.Remove(node);
+        }
+
+        node.Value.TrySetCanceled(cancellationToken);
+    }
+
+    private void Grant()
+    {
+        while (_taken < _limit && _waiting.First is { } next)
+        {
+            _waiting.RemoveFirst();
+            _taken++;
+            next.Value.SetResult(new Place(this));
+        }
+    }
+}
