@@ -17,15 +17,7 @@ internal sealed record ConfigSettings(ImmutableSortedDictionary<string, string?>
 
     public override int GetHashCode() => Values.Count;
 
-    /// <summary>Where a value stands, by its configuration key: <c>limits:0:max</c>.</summary>
-    public ConfigPosition At(string key)
-    {
-        var position = Position;
-        foreach (var part in key.Split(':', StringSplitOptions.RemoveEmptyEntries))
-        {
-            position = position[int.TryParse(part, out var index) ? $"[{index}]" : part];
-        }
-
-        return position;
-    }
+    /// <summary>Where a value stands, by its configuration key in any case: <c>limits:0:max</c>.</summary>
+    public ConfigPosition At(string key) =>
+        key.Split(':', StringSplitOptions.RemoveEmptyEntries).Aggregate(Position, (position, part) => position.Child(part));
 }

@@ -21,6 +21,8 @@ internal sealed record EndpointConfig
     /// <summary>The handler's own settings.</summary>
     public ConfigSettings Settings { get; init; } = ConfigSettings.None;
 
+    public TransportKind Transport { get; init; }
+
     public int Backlog { get; init; } = 4096;
 
     public int MaxConnections { get; init; } = 10_000;

@@ -25,7 +25,13 @@ internal sealed record ServerConfig
 
     public required ImmutableArray<EndpointConfig> Endpoints { get; init; }
 
+    /// <summary>Where the root stands; <c>Position["pluginDirectory"]</c> is where that key's value does.</summary>
+    public ConfigPosition Position { get; init; } = new("plugins.json", "", ImmutableDictionary<string, (int, int)>.Empty);
+
     /// <summary>The plugin's own entry, or an empty one where the file has none.</summary>
-    public PluginConfig Plugin(string name) =>
-        Plugins.GetValueOrDefault(name) ?? new PluginConfig { Name = name, Settings = ConfigSettings.None };
+    public PluginConfig Plugin(string name) => Plugins.GetValueOrDefault(name) ?? new PluginConfig
+    {
+        Name = name,
+        Settings = ConfigSettings.None with { Position = Position.Child("plugins").Child(name).Child("settings") },
+    };
 }

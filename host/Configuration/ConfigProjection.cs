@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using System.Net;
+using Newtonsoft.Json.Linq;
+
+namespace PluginServer.Configuration;
+
+/// <summary>A tree that passed every check to the records that the host works with.</summary>
+internal sealed class ConfigProjection(string file, ConfigPositions positions)
+{
+    public ServerConfig Server(ConfigSection root, string? stateDirectory) => new()
+    {
+        File = file,
+        PluginDirectory = Absolute(root.Read<string>("pluginDirectory")!),
+        StateDirectory = Absolute(root.Node!["stateDirectory"] is null && !string.IsNullOrEmpty(stateDirectory) ? stateDirectory : root.Read<string>("stateDirectory")!),
+        MaxConnections = root.Read<int?>("maxConnections"),
+        ShutdownDelay = root.Read<TimeSpan>("shutdownDelay"),
+        ShutdownTimeout = root.Read<TimeSpan>("shutdownTimeout"),
+        Plugins = root.Entries("plugins").ToImmutableSortedDictionary(entry => entry.Name, entry => Plugin(entry.Name, entry.Section), StringComparer.Ordinal),
+        Endpoints = [.. root.Items("endpoints").Select(Endpoint)],
+        Position = positions.Root,
+    };
+
+    private PluginConfig Plugin(string name, ConfigSection section) => new()
+    {
+        Name = name,
+        Settings = Settings(section),
+    };
+
+    private EndpointConfig Endpoint(ConfigSection section) => new()
+    {
+        Name = section.Read<string>("name") ?? $"{section.Read<string>("plugin")}:{section.Read<int>("port")}",
+        Address = section.Read<IPAddress>("address"),
+        Port = section.Read<int>("port"),
+        Plugin = section.Read<string>("plugin")!,
+        Handler = section.Read<string>("handler"),
+        Settings = Settings(section),
+        Transport = Enum.Parse<TransportKind>(section.Read<string>("transport")!, ignoreCase: true),
+        Backlog = section.Read<int>("backlog"),
+        MaxConnections = section.Read<int>("maxConnections"),
+        ReadLimit = section.Read<int>("readLimit"),
+        Socket = Socket(section.Section("socket")),
+        Position = positions.Of(section.Node!.Path),
+    };
+
+    private static SocketConfig Socket(ConfigSection section) => new()
+    {
+        NoDelay = section.Read<bool>("noDelay"),
+        KeepAlive = section.Read<bool>("keepAlive"),
+        ReceiveBuffer = section.Read<int>("receiveBuffer"),
+        SendBuffer = section.Read<int>("sendBuffer"),
+    };
+
+    // Where settings are left out an error about them belongs to the entry that lacks them.
+    private ConfigSettings Settings(ConfigSection section) => new(
+        SettingsText.Flatten(section.Node!["settings"] ?? new SourceNode("", (1, 1), new JObject(), "")),
+        positions.Of(JsonPath.Member(section.Node.Path, "settings")));
+
+    private string Absolute(string path) => Path.GetFullPath(path, Path.GetDirectoryName(file)!);
+}
