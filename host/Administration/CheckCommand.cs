@@ -41,7 +41,20 @@ internal static class CheckCommand
         report.Table(
             ["Endpoint", "Address", "Plugin", "Handler"],
             [.. config.Endpoints.Select(endpoint => new[] { endpoint.Name, endpoint.AddressAndPort, endpoint.Plugin, prepared.Bindings[endpoint.Name].Handler })]);
+        report.Table(["Key", "An edit takes effect"], [.. Keys.Select(key => new[] { key.Path, Words(key.Change) })]);
     }
+
+    private static IEnumerable<ConfigKey> Keys => ConfigKeys.All.Where(key => key.Change is not (ConfigChange.None or ConfigChange.ByMember));
+
+    private static string Words(ConfigChange change) => change switch
+    {
+        ConfigChange.Live => "live",
+        ConfigChange.InPlace => "in place on the listener",
+        ConfigChange.NextConnection => "from the next connection on",
+        ConfigChange.NewGeneration => "with a new generation",
+        ConfigChange.OpensSocket => "opens a socket, the new before the old closes",
+        _ => "at the next start",
+    };
 
     private static JObject ToJson(ServerConfig? config, PreparedPlugins? prepared, IReadOnlyList<ConfigError> errors) => new()
     {
@@ -69,5 +82,6 @@ internal static class CheckCommand
             ["plugin"] = endpoint.Plugin,
             ["handler"] = prepared?.Bindings.GetValueOrDefault(endpoint.Name)?.Handler,
         })),
+        ["keys"] = new JArray(Keys.Select(key => new JObject { ["path"] = key.Path, ["change"] = Words(key.Change) })),
     };
 }

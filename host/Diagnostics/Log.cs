@@ -10,6 +10,9 @@ internal static partial class Log
     /// <summary>The category of the host's own lines.</summary>
     public const string Category = "PluginServer";
 
+    [LoggerMessage(100, LogLevel.Information, "Serving {Endpoints} endpoints with {Plugins} plugins; at most {Connections} connections")]
+    public static partial void Serving(ILogger log, int endpoints, int plugins, int connections);
+
     [LoggerMessage(101, LogLevel.Information, "Stopping on {Signal}: not ready from now on, accepting for another {Delay}")]
     public static partial void Stopping(ILogger log, string signal, TimeSpan delay);
 

@@ -86,7 +86,13 @@ internal sealed class PluginInspector
             throw Unusable("is empty (0 bytes)");
         }
 
+        if (IsElf(path))
+        {
+            throw Unusable("is a native library, not a .NET assembly");
+        }
+
         var image = new PEReader(File.OpenRead(path));
+
         try
         {
             var needed = image.PEHeaders.SectionHeaders.Select(section => (long)section.PointerToRawData + section.SizeOfRawData).DefaultIfEmpty().Max();
@@ -112,6 +118,13 @@ internal sealed class PluginInspector
             image.Dispose();
             throw;
         }
+    }
+
+    private static bool IsElf(string path)
+    {
+        using var stream = File.OpenRead(path);
+        Span<byte> magic = stackalloc byte[4];
+        return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("\u007fELF"u8);
     }
 
     private static bool RunsHere(PEHeaders headers) => headers.CoffHeader.Machine switch

@@ -26,7 +26,9 @@ internal sealed class SettingsShape(ConfigSettings settings, IConfiguration conf
             }
             else
             {
-                errors.Add(settings.At(child.Path).Error($"unknown setting '{child.Key}'; {type.Name} has {string.Join(", ", properties.Keys.Order(StringComparer.OrdinalIgnoreCase))}"));
+                var known = properties.Keys.Order(StringComparer.OrdinalIgnoreCase).ToList();
+                var cure = Nearest.To(child.Key, known) is { } nearest ? $"did you mean '{nearest}'?" : $"{type.Name} has {string.Join(", ", known)}";
+                errors.Add(settings.At(child.Path).ErrorAtKey($"unknown setting '{child.Key}'; {cure}"));
             }
         }
     }

@@ -141,5 +141,6 @@ internal sealed class Server : IDisposable
         }
 
         IsReady = true;
+        Log.Serving(_log, _running.Count, _generations.Count, Places.Limit);
     }
 }

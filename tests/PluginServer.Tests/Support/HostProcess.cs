@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.RegularExpressions;
+
+namespace PluginServer.Tests.Support;
+
+/// <summary>The real host in a process of its own, as a user starts it.</summary>
+internal sealed class HostProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly List<string> _output = [];
+    private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _outputEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private HostProcess(Process process) => _process = process;
+
+    public int Id => _process.Id;
+
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return string.Join('\n', _output);
+            }
+        }
+    }
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<(int ExitCode, string Output, string Error)> RunAsync(string workingDirectory, params string[] arguments)
+    {
+        using var process = Process.Start(Prepare(workingDirectory, arguments))!;
+        var output = process.StandardOutput.ReadToEndAsync(Deadline.Token);
+        var error = process.StandardError.ReadToEndAsync(Deadline.Token);
+        await process.WaitForExitAsync(Deadline.Token);
+        return (process.ExitCode, await output, await error);
+    }
+
+    /// <summary>Starts <c>run</c> and waits until every endpoint listens.</summary>
+    public static async Task<HostProcess> StartAsync(Workspace workspace)
+    {
+        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run"]))!);
+        _ = host.ReadAsync();
+        _ = host.ReadErrorAsync();
+        var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();
+        Assert.That(first, Is.SameAs(host._serving.Task), () => $"the host ended: {host.Output}");
+        return host;
+    }
+
+    public Task<Client> ConnectAsync(string endpoint)
+    {
+        var found = Regex.Match(Output, $@"Endpoint {Regex.Escape(endpoint)} listens on \S+:(\d+) ");
+        Assert.That(found.Success, Is.True, Output);
+        return Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture)));
+    }
+
+    public void Signal(string name)
+    {
+        using var kill = Process.Start("kill", ["-s", name, Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    public async Task<int> ExitAsync()
+    {
+        await _process.WaitForExitAsync(Deadline.Token);
+        await _outputEnded.Task.Within();
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        _process.Dispose();
+    }
+
+    private static ProcessStartInfo Prepare(string workingDirectory, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "plugin-server.dll"), .. arguments])
+        {
+            WorkingDirectory = workingDirectory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment.Remove("STATE_DIRECTORY");
+        return start;
+    }
+
+    private async Task ReadAsync()
+    {
+        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            Add(line);
+            if (line.Contains("Serving", StringComparison.Ordinal))
+            {
+                _serving.TrySetResult();
+            }
+        }
+
+        _outputEnded.TrySetResult();
+    }
+
+    private async Task ReadErrorAsync()
+    {
+        while (await _process.StandardError.ReadLineAsync() is { } line)
+        {
+            Add(line);
+        }
+    }
+
+    private void Add(string line)
+    {
+        lock (_output)
+        {
+            _output.Add(line);
+        }
+    }
+}

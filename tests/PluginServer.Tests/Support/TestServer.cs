@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
+using PluginServer.Networking;
+using PluginServer.Supervision;
+
+namespace PluginServer.Tests.Support;
+
+/// <summary>A host in this process on a workspace, its log kept for the test.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    private readonly Workspace _workspace;
+    private readonly LogKeeper _log;
+    private bool _stopped;
+
+    private TestServer(Server server, Workspace workspace, LogKeeper log)
+    {
+        Server = server;
+        _workspace = workspace;
+        _log = log;
+    }
+
+    public Server Server { get; }
+
+    public IReadOnlyCollection<string> Log => _log.Lines;
+
+    public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null)
+    {
+        var read = ConfigReader.Read(workspace.ConfigFile);
+        Assert.That(read.Errors, Is.Empty);
+        var log = new LogKeeper();
+        var clock = time ?? TimeProvider.System;
+        var server = await Server.StartAsync(read.Config!, log, clock, transport ?? new SocketTransport(clock)).Within();
+        return new TestServer(server, workspace, log);
+    }
+
+    /// <summary>A host with one endpoint, "test", on any port.</summary>
+    public static Task<TestServer> StartAsync(string plugin, string? handler = null, string more = "") =>
+        StartAsync(new Workspace().With(plugin).Configure($$"""[{ "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "{{plugin}}"{{(handler is null ? "" : $", \"handler\": \"{handler}\"")}}{{more}} }]"""));
+
+    public Endpoint Endpoint(string name = "test") => Server.Endpoints.Single(endpoint => endpoint.Name == name);
+
+    public Task<Client> ConnectAsync(string endpoint = "test") => Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, Endpoint(endpoint).LocalEndPoint.Port));
+
+    /// <summary>Nothing is left of any connection: no registration, no lease, no place.</summary>
+    public async Task AssertNothingLeftAsync()
+    {
+        foreach (var endpoint in Server.Endpoints)
+        {
+            await Deadline.UntilAsync(() => endpoint.Connections.Count == 0, "registrations back to 0");
+
+            // One place is the acceptor's, for the connection to come.
+            await Deadline.UntilAsync(() => endpoint.Places.Taken <= 1, "endpoint places back to 0");
+        }
+
+        await Deadline.UntilAsync(() => Server.Places.Taken == 0, "host places back to 0");
+        foreach (var generation in Server.Generations)
+        {
+            await Deadline.UntilAsync(() => generation.Leases == 0, "leases back to 0");
+        }
+    }
+
+    public async Task<int> StopAsync(CancellationToken cutNow = default)
+    {
+        _stopped = true;
+        return await Server.StopAsync("test", cutNow).Within();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_stopped)
+        {
+            await StopAsync(new CancellationToken(canceled: true));
+        }
+
+        Server.Dispose();
+        _workspace.Dispose();
+    }
+
+    private sealed class LogKeeper : ILoggerFactory, ILogger
+    {
+        public ConcurrentQueue<string> Lines { get; } = [];
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Dispose()
+        {
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Lines.Enqueue($"{logLevel} {eventId.Id}: {formatter(state, exception)}");
+    }
+}
