@@ -137,8 +137,9 @@ internal sealed partial class SourceParser : IDisposable
 
     private void End()
     {
-        _start = _source.NextToken(_end);
-        if (_start < _source.Text.Length)
+        var rest = _source.Text.AsSpan(_end);
+        _start = _source.Text.Length - rest.TrimStart().Length;
+        if (!rest.Trim("\0 \t\r\n").IsEmpty)
         {
             throw new JsonReaderException("there is more text after the end of the configuration; remove it, or a closing bracket before it");
         }
