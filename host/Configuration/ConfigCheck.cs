@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Configuration;
@@ -24,7 +23,7 @@ internal sealed class ConfigCheck(string file, List<ConfigError> errors)
                 new SettingsText(file, errors).Check(node);
                 break;
             default:
-                Note(node, ConfigValue.Of(key, node.Value).Fault);
+                Note(node, ConfigValue.Of(key, node.Value, node.Written).Fault);
                 break;
         }
 
@@ -66,7 +65,7 @@ internal sealed class ConfigCheck(string file, List<ConfigError> errors)
     private void Map(ConfigKey key, SourceNode node)
     {
         Duplicates(node);
-        foreach (var (name, start, value) in node.Members.Where(member => !Regex.IsMatch(member.Key, key.Pattern!) || member.Key.EndsWith('\n')))
+        foreach (var (name, start, value) in node.Members.Where(member => !key.Matches(member.Key)))
         {
             errors.Add(new ConfigError(file, start.Line, start.Column, value.Path, $"the name '{JsonPath.Escape(name)}' is not allowed, expected {key.Form}"));
         }

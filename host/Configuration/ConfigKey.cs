@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.RegularExpressions;
 using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Configuration;
@@ -45,6 +46,9 @@ internal sealed record ConfigKey(string Path, ConfigKind Kind, ConfigChange Chan
 
     public bool IsNullable => Default?.Type == JTokenType.Null;
 
+    /// <summary>Whether a text fits the pattern; '$' would let a line break pass at the end.</summary>
+    public bool Matches(string text) => Pattern is null || (Regex.IsMatch(text, Pattern) && !text.EndsWith('\n'));
+
     /// <summary>The name by which the object around it knows it: <c>port</c>, <c>*</c>, <c>[]</c>.</summary>
     public string Name => Path[(ParentLength == 0 ? 0 : ParentLength + (Path.EndsWith("[]", StringComparison.Ordinal) ? 0 : 1))..];
 
@@ -61,7 +65,7 @@ internal sealed record ConfigKey(string Path, ConfigKind Kind, ConfigChange Chan
         ConfigKind.Integer => $"a whole number from {Minimum:0} to {Maximum:0}",
         ConfigKind.Number => FormattableString.Invariant($"a number from {Minimum} to {Maximum}"),
         ConfigKind.Text => Form ?? "a text",
-        ConfigKind.Choice => string.Join(" or ", Allowed.Select(value => $"\"{value}\"")),
+        ConfigKind.Choice => "one of " + string.Join(", ", Allowed.Select(value => $"\"{value}\"")),
         ConfigKind.Duration => $"a duration from \"{(Shortest == TimeSpan.Zero ? "00:00:00" : $"{Shortest:hh\\:mm\\:ss\\.fff}")}\" to \"{LongestDuration}\", such as \"00:00:30\" or \"1.00:00:00\" (days.hours:minutes:seconds)",
         ConfigKind.Address => "\"*\" or an IP address such as \"127.0.0.1\" or \"::1\"",
         ConfigKind.Network => "a network such as \"10.0.0.0/8\" or \"::1/128\"",

@@ -23,7 +23,7 @@ internal static partial class ConfigKeys
     public static ConfigKey? Member(ConfigKey parent, string name) => ByPath.GetValueOrDefault(parent.Path.Length == 0 ? name : $"{parent.Path}.{name}");
 
     private const string NamePattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$";
-    private const string NameForm = "letters, digits, '.', '_' and '-', with no '.' at the start";
+    private const string NameForm = "a name of letters, digits, '.', '_' and '-' that does not start with '.'";
     private const string NotEmpty = "^[^\\u0000]+$";
     private const string NotEmptyForm = "a text that is not empty";
 

@@ -30,9 +30,16 @@ internal sealed class ConfigPositions
         return new(_file, path, Near(_values, path, around), Near(_keys, path, around));
     }
 
-    private static ImmutableDictionary<string, (int Line, int Column)> Near(IEnumerable<KeyValuePair<string, (int, int)>> all, string path, HashSet<string> around) => all
-        .Where(pair => pair.Key.Length == 0 || around.Contains(pair.Key) || IsBelow(pair.Key, path))
-        .ToImmutableDictionary(StringComparer.OrdinalIgnoreCase);
+    private static ImmutableDictionary<string, (int Line, int Column)> Near(IEnumerable<KeyValuePair<string, (int, int)>> all, string path, HashSet<string> around)
+    {
+        var near = ImmutableDictionary.CreateBuilder<string, (int Line, int Column)>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (key, place) in all.Where(pair => pair.Key.Length == 0 || around.Contains(pair.Key) || IsBelow(pair.Key, path)))
+        {
+            near.TryAdd(key, place);
+        }
+
+        return near.ToImmutable();
+    }
 
     private static bool IsBelow(string path, string other) =>
         path.Length > other.Length && path.StartsWith(other, StringComparison.Ordinal) && path[other.Length] is '.' or '[';

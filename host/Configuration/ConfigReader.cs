@@ -12,8 +12,18 @@ internal static class ConfigReader
     {
         try
         {
-            using var reader = new StreamReader(file, StrictUtf8);
-            return ReadText(reader.ReadToEnd(), file, Environment.GetEnvironmentVariable("STATE_DIRECTORY"));
+            var bytes = File.ReadAllBytes(file);
+            using var reader = new StreamReader(new MemoryStream(bytes), StrictUtf8);
+            try
+            {
+                return ReadText(reader.ReadToEnd(), file, Environment.GetEnvironmentVariable("STATE_DIRECTORY"));
+            }
+            catch (DecoderFallbackException)
+            {
+                var text = Encoding.UTF8.GetString(bytes);
+                var (line, column) = new SourceText(text).PositionOf(text.IndexOf('\uFFFD', StringComparison.Ordinal));
+                return new ConfigResult(null, [new ConfigError(file, line, column, "", "this is no UTF-8 text, expected JSON in UTF-8")]);
+            }
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
@@ -49,7 +59,6 @@ internal static class ConfigReader
         _ when Directory.Exists(file) => "this is a directory, expected a JSON file",
         FileNotFoundException or DirectoryNotFoundException => $"there is no such file ({Path.GetFullPath(file)}); create it, or name another with --config",
         UnauthorizedAccessException => "this user may not read the file; change its permissions",
-        DecoderFallbackException => "this is no UTF-8 text, expected JSON in UTF-8",
         _ => $"the file cannot be read: {exception.Message}",
     };
 }

@@ -11,7 +11,10 @@ namespace PluginServer.Configuration;
 /// <param name="Fault">Null where the value is valid.</param>
 internal readonly partial record struct ConfigValue(object? Value, string? Fault)
 {
-    public static ConfigValue Of(ConfigKey key, JToken token)
+    /// <param name="key">What is known of the value.</param>
+    /// <param name="token">The value.</param>
+    /// <param name="written">A number as it stands in the file, which messages show; null for its usual form.</param>
+    public static ConfigValue Of(ConfigKey key, JToken token, string? written = null)
     {
         if (token.Type == JTokenType.Null && key.IsNullable)
         {
@@ -23,19 +26,17 @@ internal readonly partial record struct ConfigValue(object? Value, string? Fault
             (ConfigKind.Boolean, bool value) => new(value, null),
             (ConfigKind.Integer, long value) when value >= key.Minimum && value <= key.Maximum => new((int)value, null),
             (ConfigKind.Number, long or double) when token.Value<double>() is var value && value >= key.Minimum && value <= key.Maximum => new(value, null),
-            (ConfigKind.Integer, _) when token.Type == JTokenType.Integer => new(null, $"{Shown(token)} is out of range, expected {key.Expected}"),
-            (ConfigKind.Number, _) when token.Type is JTokenType.Integer or JTokenType.Float => new(null, $"{Shown(token)} is out of range, expected {key.Expected}"),
-            (ConfigKind.Text, string value) when key.Pattern is null || Regex.IsMatch(value, key.Pattern) && !value.EndsWith('\n') => new(value, null),
+            (ConfigKind.Integer, _) when token.Type == JTokenType.Integer => new(null, OutOfRange(key, token, written)),
+            (ConfigKind.Number, _) when token.Type is JTokenType.Integer or JTokenType.Float => new(null, OutOfRange(key, token, written)),
+            (ConfigKind.Text, string value) when key.Matches(value) => new(value, null),
             (ConfigKind.Choice, string value) => Choice(key, value),
             (ConfigKind.Duration, string value) => Duration(key, value),
             (ConfigKind.Address, string value) => Address(key, value),
             (ConfigKind.Network, string value) when Network().IsMatch(value) && IPNetwork.TryParse(value, out _) => new(value, null),
             (ConfigKind.Text or ConfigKind.Network, string) => new(null, $"{Shown(token)} is not allowed, expected {key.Expected}"),
-            _ => new(null, WrongType(key, token)),
+            _ => new(null, $"found {Described(token, written)}, expected {key.Expected}"),
         };
     }
-
-    public static string WrongType(ConfigKey key, JToken token) => $"found {Described(token)}, expected {key.Expected}";
 
     /// <summary>A value as messages show it: on one line, and not the whole of a long one.</summary>
     public static string Shown(JToken token)
@@ -81,14 +82,17 @@ internal readonly partial record struct ConfigValue(object? Value, string? Fault
             : new(null, $"{Shown(value)} is not allowed, expected {key.Expected}");
     }
 
-    private static string Described(JToken token) => token.Type switch
+    private static string OutOfRange(ConfigKey key, JToken token, string? written) =>
+        $"{written ?? Shown(token)} is out of range, expected {key.Expected}";
+
+    private static string Described(JToken token, string? written) => token.Type switch
     {
         JTokenType.Object => "an object",
         JTokenType.Array => "a list",
         JTokenType.Null => "null",
         JTokenType.String => $"the text {Shown(token)}",
         JTokenType.Boolean => (bool)token ? "true" : "false",
-        _ => $"the number {Shown(token)}",
+        _ => $"the number {written ?? Shown(token)}",
     };
 
     [GeneratedRegex(@"\A-?([0-9]{1,8}\.)?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?\z")]

@@ -18,9 +18,10 @@ internal sealed class EndpointRules(ConfigPositions positions, List<ConfigError>
                 continue;
             }
 
-            var name = section.Read<string>("name");
+            var isNamed = section.Node!["name"] is not null;
+            var name = isNamed ? section.Read<string>("name") : $"{plugin}:{port}";
             var hasAddress = section.TryRead<IPAddress>("address", out var address);
-            var entry = new Entry(positions.Of(section.Node!.Path), name ?? $"{plugin}:{port}", name is not null, plugin!, port, hasAddress, address);
+            var entry = new Entry(positions.Of(section.Node.Path), name, isNamed, plugin!, port, hasAddress, address);
             Check(entry);
             _earlier.Add(entry);
         }
@@ -29,7 +30,7 @@ internal sealed class EndpointRules(ConfigPositions positions, List<ConfigError>
     private void Check(Entry entry)
     {
         var overlapped = _earlier.Find(entry.Overlaps);
-        var named = _earlier.Find(other => other.Name == entry.Name);
+        var named = _earlier.Find(other => entry.Name is not null && other.Name == entry.Name);
         if (overlapped is not null)
         {
             errors.Add(entry.Position["port"].Error(
@@ -48,7 +49,7 @@ internal sealed class EndpointRules(ConfigPositions positions, List<ConfigError>
         }
     }
 
-    private sealed record Entry(ConfigPosition Position, string Name, bool IsNamed, string Plugin, int Port, bool HasAddress, IPAddress? Address)
+    private sealed record Entry(ConfigPosition Position, string? Name, bool IsNamed, string Plugin, int Port, bool HasAddress, IPAddress? Address)
     {
         public string Place => $"{Position.Path} at line {Position.Line}";
 

@@ -107,19 +107,24 @@ internal sealed partial class SourceParser : IDisposable
         {
             if (!_reader.Read())
             {
-                var (line, column) = _source.PositionOf(_open.Peek());
-                throw new JsonReaderException($"the file ends here, but the '{_source.Text[_open.Peek()]}' at {line}:{column} is not closed");
+                throw new JsonReaderException($"the file ends here, but the {Opened()} is not closed");
             }
         }
         catch (JsonReaderException exception) when (exception.LineNumber > 0)
         {
             _start = PlaceOf(exception);
-            throw new JsonReaderException(SourceFault.Explain(exception), exception);
+            throw new JsonReaderException(SourceFault.Explain(exception, Opened()), exception);
         }
 
         _end = _source.EndOfToken(_start);
         Refuse(_source.Text.AsSpan(_start, _end - _start));
         return _reader.TokenType;
+    }
+
+    private string Opened()
+    {
+        var (line, column) = _source.PositionOf(_open.FirstOrDefault());
+        return $"'{_source.Text[_open.FirstOrDefault()]}' at {line}:{column}";
     }
 
     // The start of the token that was refused, unless the parser stopped before it or at what follows a key.
@@ -132,8 +137,9 @@ internal sealed partial class SourceParser : IDisposable
 
     private void End()
     {
-        _start = _source.NextToken(_end);
-        if (_start < _source.Text.Length)
+        var rest = _source.Text.AsSpan(_end);
+        _start = _source.Text.Length - rest.TrimStart().Length;
+        if (!rest.Trim("\0 \t\r\n").IsEmpty)
         {
             throw new JsonReaderException("there is more text after the end of the configuration; remove it, or a closing bracket before it");
         }
