@@ -1,0 +1,40 @@
+using System.Net.Sockets;
+
+namespace PluginServer.Networking;
+
+/// <summary>Moves bytes with System.Net.Sockets: the transport for every platform.</summary>
+internal sealed class SocketTransport(TimeProvider time) : Transport
+{
+    public override string Name => "sockets";
+
+    /// <summary>The memory of all its connections.</summary>
+    public BlockPool Blocks { get; } = new();
+
+    public override ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken) => listening.AcceptAsync(cancellationToken);
+
+    public override Socket? TryAccept(Socket listening)
+    {
+        // Asked first: an exception for every empty backlog would cost more than the call.
+        if (!listening.Poll(0, SelectMode.SelectRead))
+        {
+            return null;
+        }
+
+        // The client may have gone since; a blocking accept would then wait for the next one.
+        listening.Blocking = false;
+        try
+        {
+            return listening.Accept();
+        }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.WouldBlock)
+        {
+            return null;
+        }
+    }
+
+    public override TransportConnection Attach(Socket socket, int readLimit)
+    {
+        socket.Blocking = false;
+        return new SocketConnection(socket, readLimit, Blocks, time);
+    }
+}
