@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Reflection;
 
 namespace PluginServer.Administration;
 
@@ -7,6 +8,9 @@ internal static class CommandLine
 {
     /// <summary>Exit code of a usage error.</summary>
     public const int Usage = 2;
+
+    /// <summary>The host's own version.</summary>
+    public static string Version { get; } = typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     public static async Task<int> InvokeAsync(string[] arguments, CommandContext context)
     {

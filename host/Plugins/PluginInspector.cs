@@ -35,6 +35,7 @@ internal sealed class PluginInspector
         var file = Path.GetRelativePath(build.Folder, path);
         using var image = OpenImage(build, path, file);
         var reader = image.GetMetadataReader();
+        var contractFits = true;
         foreach (var reference in reader.AssemblyReferences.Select(handle => reader.GetAssemblyReference(handle).GetAssemblyName()))
         {
             var name = reference.Name!;
@@ -46,6 +47,7 @@ internal sealed class PluginInspector
                 if (SharedProblem(name, requested, version) is { } problem)
                 {
                     problems.Add($"plugin {build.Name}: {file} {problem}");
+                    contractFits &= !SharedAssemblies.IsContract(name);
                 }
             }
             else if (folder.Resolve(reference) is not { } found)
@@ -60,7 +62,9 @@ internal sealed class PluginInspector
             }
         }
 
-        problems.AddRange(_contract.MissingFor(reader).Select(member =>
+        // Of a contract that is too new as a whole, each missing member is no further news.
+        var missing = contractFits ? _contract.MissingFor(reader) : [];
+        problems.AddRange(missing.Select(member =>
             $"plugin {build.Name}: {file} uses {member}, which contract {SharedAssemblies.ContractVersion.ToString(2)} of this host does not have; build the plugin against PluginServer.Abstractions {SharedAssemblies.ContractVersion.ToString(2)}"));
     }
 

@@ -46,6 +46,7 @@ internal static class SharedAssemblies
         folders.UnionWith(trusted.Where(path => Path.GetFileName(path) == "Microsoft.AspNetCore.dll").Select(Path.GetDirectoryName));
         return trusted
             .Where(path => folders.Contains(Path.GetDirectoryName(path)))
+            .Distinct(StringComparer.Ordinal)
             .ToFrozenDictionary(path => Path.GetFileNameWithoutExtension(path), StringComparer.OrdinalIgnoreCase);
     }
 }

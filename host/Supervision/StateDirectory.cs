@@ -20,7 +20,8 @@ internal sealed class StateDirectory : IDisposable
     /// <exception cref="StartException">Another host has it, named by its process id, or it cannot be written.</exception>
     public static StateDirectory Claim(string path)
     {
-        var file = System.IO.Path.Combine(path, "host.lock");
+        // The runtime asks for a lock on every open, so what the lock's owner says of itself stands in a file of its own.
+        var pidFile = System.IO.Path.Combine(path, "host.pid");
         try
         {
             Directory.CreateDirectory(path);
@@ -29,14 +30,12 @@ internal sealed class StateDirectory : IDisposable
                 File.SetUnixFileMode(path, OwnerOnly);
             }
 
-            // The lock is the open file, flock(2), so it ends with the process however that ends; what it says is for people.
-            var stream = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            stream.SetLength(0);
-            stream.Write(System.Text.Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
-            stream.Flush();
+            // flock(2) by the runtime: the lock ends with the process, however that ends.
+            var stream = new FileStream(System.IO.Path.Combine(path, "host.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            File.WriteAllText(pidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             return new StateDirectory(path, stream);
         }
-        catch (IOException error) when (ReadPid(file) is { } pid && error is not DirectoryNotFoundException)
+        catch (IOException) when (ReadPid(pidFile) is { } pid && IsRunning(pid))
         {
             throw new StartException($"state directory {path} belongs to a host that is running, pid {pid}; stop it, or give this one a \"stateDirectory\" of its own");
         }
@@ -48,17 +47,19 @@ internal sealed class StateDirectory : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    private static string? ReadPid(string file)
+    private static int? ReadPid(string file) =>
+        File.Exists(file) && int.TryParse(File.ReadAllText(file), CultureInfo.InvariantCulture, out var pid) ? pid : null;
+
+    private static bool IsRunning(int pid)
     {
         try
         {
-            // A reader that shares everything asks for no lock.
-            using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            return reader.ReadToEnd().Trim() is { Length: > 0 } pid ? pid : null;
+            using var process = System.Diagnostics.Process.GetProcessById(pid);
+            return true;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (ArgumentException)
         {
-            return null;
+            return false;
         }
     }
 }

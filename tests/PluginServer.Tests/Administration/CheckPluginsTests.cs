@@ -5,7 +5,7 @@ namespace PluginServer.Tests.Administration;
 /// <summary>Each way in which a plugin cannot be used: <c>check</c> says file, line, column, path, cause and cure, and <c>run</c> refuses with the same words.</summary>
 internal sealed class CheckPluginsTests
 {
-    private const string Line7 = "plugins.json:7:";
+    private const string Line6 = "plugins.json:6:";
     private const string OneLine = "[\n    { \"port\": 0, \"plugin\": \"";
 
     private readonly Workspace _workspace = new();
@@ -14,14 +14,14 @@ internal sealed class CheckPluginsTests
     public void Remove() => _workspace.Dispose();
 
     [Test]
-    public Task Folder_missing() => AssertRefusedAsync("Echo", "", Line7 + "28: endpoints[0].plugin: plugin Echo: there is no folder {plugins}/Echo; publish the plugin into it (dotnet publish -o {plugins}/Echo)");
+    public Task Folder_missing() => AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: there is no folder {plugins}/Echo; publish the plugin into it (dotnet publish -o {plugins}/Echo)");
 
     [Test]
     public Task Main_dll_missing()
     {
         _workspace.With("Echo");
         File.Delete(Main("Echo"));
-        return AssertRefusedAsync("Echo", "", Line7 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is not in {plugins}/Echo; the main DLL must bear the folder's name");
+        return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is not in {plugins}/Echo; the main DLL must bear the folder's name");
     }
 
     [Test]
@@ -29,7 +29,7 @@ internal sealed class CheckPluginsTests
     {
         _workspace.With("Echo");
         File.WriteAllBytes(Main("Echo"), []);
-        return AssertRefusedAsync("Echo", "", Line7 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is empty (0 bytes); copy or publish it again into {plugins}/Echo");
+        return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is empty (0 bytes); copy or publish it again into {plugins}/Echo");
     }
 
     [Test]
@@ -38,7 +38,16 @@ internal sealed class CheckPluginsTests
         _workspace.With("Echo");
         var whole = await File.ReadAllBytesAsync(Main("Echo"));
         await File.WriteAllBytesAsync(Main("Echo"), whole[..(whole.Length / 2)]);
-        await AssertRefusedAsync("Echo", "", Line7 + $"28: endpoints[0].plugin: plugin Echo: Echo.dll is cut short: {whole.Length / 2} of at least {whole.Length} bytes; copy or publish it again into {{plugins}}/Echo");
+        await AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is not a .NET assembly, or only half of one; copy or publish it again into {plugins}/Echo");
+    }
+
+    [Test]
+    public async Task A_dll_without_its_last_bytes()
+    {
+        _workspace.With("Echo");
+        var whole = await File.ReadAllBytesAsync(Main("Echo"));
+        await File.WriteAllBytesAsync(Main("Echo"), whole[..^512]);
+        await AssertRefusedAsync("Echo", "", Line6 + $"28: endpoints[0].plugin: plugin Echo: Echo.dll is cut short: {whole.Length - 512} of at least {whole.Length} bytes; copy or publish it again into {{plugins}}/Echo");
     }
 
     [Test]
@@ -46,7 +55,7 @@ internal sealed class CheckPluginsTests
     {
         _workspace.With("Echo");
         File.WriteAllText(Main("Echo"), "this is a text file\n");
-        return AssertRefusedAsync("Echo", "", Line7 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is not a .NET assembly, or only half of one; copy or publish it again into {plugins}/Echo");
+        return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is not a .NET assembly, or only half of one; copy or publish it again into {plugins}/Echo");
     }
 
     [Test]
@@ -54,7 +63,7 @@ internal sealed class CheckPluginsTests
     {
         _workspace.With("Echo");
         File.Copy(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "libSystem.Native.so"), Main("Echo"), overwrite: true);
-        return AssertRefusedAsync("Echo", "", Line7 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is a native library, not a .NET assembly; copy or publish it again into {plugins}/Echo");
+        return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is a native library, not a .NET assembly; copy or publish it again into {plugins}/Echo");
     }
 
     [Test]
@@ -62,7 +71,7 @@ internal sealed class CheckPluginsTests
     {
         _workspace.With("Echo");
         File.Copy(Path.Combine(Repository.Fixture("NoHandler"), "NoHandler.dll"), Main("Echo"), overwrite: true);
-        return AssertRefusedAsync("Echo", "", Line7 + "28: endpoints[0].plugin: plugin Echo: Echo.dll holds the assembly NoHandler; name the folder NoHandler, or set <AssemblyName>Echo</AssemblyName> in the project");
+        return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll holds the assembly NoHandler; name the folder NoHandler, or set <AssemblyName>Echo</AssemblyName> in the project");
     }
 
     [Test]
@@ -71,7 +80,7 @@ internal sealed class CheckPluginsTests
         _workspace.With("VersionOne");
         var deps = Path.Combine(_workspace.PluginFolder("VersionOne"), "VersionOne.deps.json");
         File.WriteAllText(deps, File.ReadAllText(deps)[..40]);
-        return AssertRefusedAsync("VersionOne", "", Line7 + "28: endpoints[0].plugin: plugin VersionOne: VersionOne.deps.json in {plugins}/VersionOne cannot be read; publish the plugin again (");
+        return AssertRefusedAsync("VersionOne", "", Line6 + "28: endpoints[0].plugin: plugin VersionOne: VersionOne.deps.json in {plugins}/VersionOne cannot be read; publish the plugin again (");
     }
 
     [Test]
@@ -79,7 +88,7 @@ internal sealed class CheckPluginsTests
     {
         _workspace.With("VersionOne");
         File.Delete(Path.Combine(_workspace.PluginFolder("VersionOne"), "Versioned.dll"));
-        return AssertRefusedAsync("VersionOne", "", Line7 + "28: endpoints[0].plugin: plugin VersionOne: VersionOne.dll needs Versioned 1.0.0.0, which is not in the plugin's folder and not in the shared frameworks; publish the plugin with its dependencies (dotnet publish -o {plugins}/VersionOne)");
+        return AssertRefusedAsync("VersionOne", "", Line6 + "28: endpoints[0].plugin: plugin VersionOne: VersionOne.dll needs Versioned 1.0.0.0, which is not in the plugin's folder and not in the shared frameworks; publish the plugin with its dependencies (dotnet publish -o {plugins}/VersionOne)");
     }
 
     [Test]
@@ -89,56 +98,56 @@ internal sealed class CheckPluginsTests
         return AssertRefusedAsync(
             "MissingMember",
             "",
-            Line7 + "28: endpoints[0].plugin: plugin MissingMember: MissingMember.dll uses PluginServer.Future, which contract 1.0 of this host does not have; build the plugin against PluginServer.Abstractions 1.0");
+            Line6 + "28: endpoints[0].plugin: plugin MissingMember: MissingMember.dll uses PluginServer.Future, which contract 1.0 of this host does not have; build the plugin against PluginServer.Abstractions 1.0");
     }
 
     [Test]
     public Task Newer_contract()
     {
         _workspace.With("NewerContract");
-        return AssertRefusedAsync("NewerContract", "", Line7 + "28: endpoints[0].plugin: plugin NewerContract: NewerContract.dll needs contract 1.1, host has 1.0: build it against PluginServer.Abstractions 1.0 or update the host");
+        return AssertRefusedAsync("NewerContract", "", Line6 + "28: endpoints[0].plugin: plugin NewerContract: NewerContract.dll needs contract 1.1, host has 1.0: build it against PluginServer.Abstractions 1.0 or update the host");
     }
 
     [Test]
     public Task No_handler()
     {
         _workspace.With("NoHandler");
-        return AssertRefusedAsync("NoHandler", "", Line7 + "28: endpoints[0].plugin: plugin NoHandler: no type in NoHandler.dll implements PluginServer.IConnectionHandler; add a public, non-abstract, non-generic class that does");
+        return AssertRefusedAsync("NoHandler", "", Line6 + "28: endpoints[0].plugin: plugin NoHandler: no type in NoHandler.dll implements PluginServer.IConnectionHandler; add a public, non-abstract, non-generic class that does");
     }
 
     [Test]
     public Task Several_handlers_and_none_named()
     {
         _workspace.With("Settings");
-        return AssertRefusedAsync("Settings", "", Line7 + "28: endpoints[0].plugin: plugin Settings has several handlers; say which with \"handler\": PluginServer.Fixtures.Settings.GreetingHandler, PluginServer.Fixtures.Settings.NeedyHandler, PluginServer.Fixtures.Settings.PointHandler");
+        return AssertRefusedAsync("Settings", "", Line6 + "28: endpoints[0].plugin: plugin Settings has several handlers; say which with \"handler\": PluginServer.Fixtures.Settings.GreetingHandler, PluginServer.Fixtures.Settings.NeedyHandler, PluginServer.Fixtures.Settings.PointHandler");
     }
 
     [Test]
     public Task A_handler_that_is_not_there()
     {
         _workspace.With("Echo");
-        return AssertRefusedAsync("Echo", ", \"handler\": \"Ecko\"", Line7 + "47: endpoints[0].handler: plugin Echo has no handler 'Ecko'; it has PluginServer.Plugins.Echo.EchoHandler");
+        return AssertRefusedAsync("Echo", ", \"handler\": \"Ecko\"", Line6 + "47: endpoints[0].handler: plugin Echo has no handler 'Ecko'; it has PluginServer.Plugins.Echo.EchoHandler");
     }
 
     [Test]
     public Task Handler_asks_for_what_is_not_registered()
     {
         _workspace.With("Settings");
-        return AssertRefusedAsync("Settings", ", \"handler\": \"NeedyHandler\"", Line7 + "28: endpoints[0].plugin: plugin Settings: NeedyHandler asks for IFormatProvider formats, which is not registered; register it in ConfigureServices of the plugin's IPlugin");
+        return AssertRefusedAsync("Settings", ", \"handler\": \"NeedyHandler\"", Line6 + "28: endpoints[0].plugin: plugin Settings: NeedyHandler asks for IFormatProvider formats, which is not registered; register it in ConfigureServices of the plugin's IPlugin");
     }
 
     [Test]
     public Task A_service_that_cannot_be_made()
     {
         _workspace.With("Services");
-        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line7 + "28: endpoints[0].plugin: plugin Services: InvalidOperationException: Error while validating the service descriptor 'ServiceType: PluginServer.Fixtures.Services.Unresolvable", """{ "Services": { "settings": { "service": "unresolvable" } } }""");
+        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line6 + "28: endpoints[0].plugin: plugin Services: InvalidOperationException: Error while validating the service descriptor 'ServiceType: PluginServer.Fixtures.Services.Unresolvable", """{ "Services": { "settings": { "service": "unresolvable" } } }""");
     }
 
     [Test]
     public Task ConfigureServices_throws()
     {
         _workspace.With("Services");
-        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line7 + "28: endpoints[0].plugin: plugin Services: InvalidOperationException: no house to serve in", """{ "Services": { "settings": { "service": "cannot configure" } } }""");
+        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line6 + "28: endpoints[0].plugin: plugin Services: InvalidOperationException: no house to serve in", """{ "Services": { "settings": { "service": "cannot configure" } } }""");
     }
 
     [TestCase("\"times\": \"often\"", "endpoints[0].settings.times: 'often' does not fit; allowed is a whole number from -2147483648 to 2147483647", 10)]
@@ -149,28 +158,28 @@ internal sealed class CheckPluginsTests
     [TestCase("\"limits\": 3", "endpoints[0].settings.limits: '3' does not fit; allowed is an object (Limits)", 11)]
     [TestCase("\"greetings\": \"hi\"", "endpoints[0].settings.greetings: unknown setting 'greetings'; did you mean 'Greeting'?", 1)]
     [TestCase("\"zzz\": 1", "endpoints[0].settings.zzz: unknown setting 'zzz'; GreetingSettings has Greeting, Limits, Names, Pause, Times, Volume, Weights", 1)]
-    [TestCase("\"limits\": { \"max\": 3 }", "endpoints[0].settings.limits.max: unknown setting 'max'; did you mean 'Maximum'?", 13)]
+    [TestCase("\"limits\": { \"max\": 3 }", "endpoints[0].settings.limits.max: unknown setting 'max'; Limits has Maximum", 13)]
     [TestCase("\"times\": 11", "endpoints[0].settings.times: The field Times must be between 1 and 10", 10)]
     [TestCase("\"greeting\": \"forbidden\"", "endpoints[0].settings: the greeting 'forbidden' is not allowed; choose another", -12)]
     public Task Settings_that_do_not_fit(string setting, string expected, int column)
     {
         _workspace.With("Settings");
         const string before = "    { \"port\": 0, \"plugin\": \"Settings\", \"handler\": \"GreetingHandler\", \"settings\": { ";
-        return AssertRefusedAsync("Settings", $", \"handler\": \"GreetingHandler\", \"settings\": {{ {setting} }}", $"{Line7}{before.Length + (column < 0 ? -1 : column)}: {expected}");
+        return AssertRefusedAsync("Settings", $", \"handler\": \"GreetingHandler\", \"settings\": {{ {setting} }}", $"{Line6}{before.Length + (column < 0 ? -1 : column)}: {expected}");
     }
 
     [Test]
     public Task Settings_for_a_handler_that_takes_none()
     {
         _workspace.With("Echo");
-        return AssertRefusedAsync("Echo", ", \"settings\": { \"a\": 1 }", Line7 + "48: endpoints[0].settings: EchoHandler takes no settings: its constructor has no IOptions<T> parameter; remove them, or put what is for the plugin's services under plugins.Echo.settings");
+        return AssertRefusedAsync("Echo", ", \"settings\": { \"a\": 1 }", Line6 + "48: endpoints[0].settings: EchoHandler takes no settings: its constructor has no IOptions<T> parameter; remove them, or put what is for the plugin's services under plugins.Echo.settings");
     }
 
     [Test]
     public Task Settings_for_a_plugin_without_IPlugin()
     {
         _workspace.With("Echo");
-        return AssertRefusedAsync("Echo", "", "plugins.json:4:36: plugins.Echo.settings: plugin Echo has no IPlugin that could read them; remove them, or put what is for a handler under the endpoint's settings", """{ "Echo": { "settings": { "a": 1 } } }""");
+        return AssertRefusedAsync("Echo", "", "plugins.json:4:38: plugins.Echo.settings: plugin Echo has no IPlugin that could read them; remove them, or put what is for a handler under the endpoint's settings", """{ "Echo": { "settings": { "a": 1 } } }""");
     }
 
     [Test]

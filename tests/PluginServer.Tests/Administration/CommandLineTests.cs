@@ -74,7 +74,7 @@ internal sealed class CommandLineTests
         Assert.That(exitCode, Is.EqualTo(1));
         Assert.That((string?)error["path"], Is.EqualTo("endpoints[0].port"));
         Assert.That((int)error["line"]!, Is.EqualTo(5));
-        Assert.That((int)error["column"]!, Is.EqualTo(26));
+        Assert.That((int)error["column"]!, Is.EqualTo(28));
     }
 
     [Test]
