@@ -54,7 +54,7 @@ internal static class HandlerBinder
         }
 
         var scoped = !parameters.All(parameter => parameter == options || IsSingleton(plugin, parameter.ParameterType));
-        return new HandlerBinding(generation, handler, plugin.Services, ActivatorUtilities.CreateFactory(type, argumentTypes), arguments, scoped);
+        return new HandlerBinding(generation, type.Name, plugin.Services, ActivatorUtilities.CreateFactory(type, argumentTypes), arguments, scoped);
     }
 
     private static ConstructorInfo Constructor(Type type)

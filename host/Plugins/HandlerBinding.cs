@@ -7,7 +7,7 @@ internal sealed class HandlerBinding(PluginGeneration generation, string handler
 {
     public PluginGeneration Generation => generation;
 
-    /// <summary>Full name of the handler's type.</summary>
+    /// <summary>Simple name of the handler's type.</summary>
     public string Handler => handler;
 
     /// <summary>Makes the handler of one connection, in a scope of its own unless all it asks for are singletons.</summary>

@@ -47,7 +47,7 @@ internal sealed class CommandLineTests
         Assert.That(error, Is.Empty);
         Assert.That(exitCode, Is.Zero);
         Assert.That(output, Does.Match("(?m)^Echo +1\\.0\\.0 +[0-9a-f]{64}$"));
-        Assert.That(output, Does.Match("(?m)^Echo:7000 +\\*:7000 +Echo +PluginServer\\.Plugins\\.Echo\\.EchoHandler$"));
+        Assert.That(output, Does.Match("(?m)^Echo:7000 +\\*:7000 +Echo +EchoHandler$"));
         Assert.That(output, Does.Match("(?m)^endpoints\\[\\]\\.maxConnections +live$"));
         Assert.That(output, Does.Match("(?m)^endpoints\\[\\]\\.handler +from the next connection on$"));
         Assert.That(Directory.Exists(Path.Combine(_workspace.Root, "state")), Is.False, "a check leaves nothing behind");
@@ -62,7 +62,7 @@ internal sealed class CommandLineTests
         Assert.That(exitCode, Is.Zero);
         Assert.That((bool)result["valid"]!, Is.True);
         Assert.That((string?)result["plugins"]![0]!["sha256"], Does.Match("^[0-9a-f]{64}$"));
-        Assert.That((string?)result["endpoints"]![0]!["handler"], Is.EqualTo("PluginServer.Plugins.Echo.EchoHandler"));
+        Assert.That((string?)result["endpoints"]![0]!["handler"], Is.EqualTo("EchoHandler"));
     }
 
     [Test]

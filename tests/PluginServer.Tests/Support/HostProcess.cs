@@ -39,9 +39,9 @@ internal sealed class HostProcess : IDisposable
     }
 
     /// <summary>Starts <c>run</c> and waits until every endpoint listens.</summary>
-    public static async Task<HostProcess> StartAsync(Workspace workspace)
+    public static async Task<HostProcess> StartAsync(Workspace workspace, params string[] arguments)
     {
-        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run"]))!);
+        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments]))!);
         _ = host.ReadAsync();
         _ = host.ReadErrorAsync();
         var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();

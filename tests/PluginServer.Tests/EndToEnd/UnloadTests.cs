@@ -1,0 +1,99 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging.Abstractions;
+using PluginServer.Configuration;
+using PluginServer.Networking;
+using PluginServer.Plugins;
+using PluginServer.Tests.Support;
+
+namespace PluginServer.Tests.EndToEnd;
+
+/// <summary>Proof that a generation is gone: its load context was collected, without one blocking collection.</summary>
+[NonParallelizable]
+internal sealed class UnloadTests
+{
+    private const int Generations = 30;
+    private const int Connections = 100;
+
+    [Test]
+    public async Task Thirty_rounds_of_loading_serving_and_unloading_leave_no_load_context()
+    {
+        using var workspace = new Workspace().With("Serializers").Configure(
+            """[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Serializers", "settings": { "kind": "Fancy", "depth": 5 } } ]""");
+        var config = ConfigReader.Read(workspace.ConfigFile).Config!;
+        var retired = new List<PluginGeneration>();
+        for (var round = 0; round < Generations; round++)
+        {
+            var generation = await ServeAsync(config, workspace);
+            retired.Add(generation);
+            _ = generation.RetireAsync();
+        }
+
+        await Task.WhenAll(retired.Select(generation => generation.RetireAsync())).Within();
+        Assert.That(retired.Select(generation => generation.State), Is.All.EqualTo(GenerationState.Unloaded));
+        Assert.That(retired.Count(generation => generation.Context.IsAlive), Is.Zero);
+    }
+
+    /// <summary>The proof can fail: a context that somebody holds is reported, and as unloaded once it is let go.</summary>
+    [Test]
+    public async Task A_generation_that_is_held_is_reported_as_leaked_and_later_as_unloaded()
+    {
+        using var workspace = new Workspace().With("Echo").Configure("""[ { "name": "test", "port": 0, "plugin": "Echo" } ]""");
+        var time = new LeakClock();
+        var (generation, held) = Hold(workspace, time);
+        var retirement = generation.RetireAsync();
+        await Deadline.UntilAsync(() => generation.State == GenerationState.Unloading, "unloading");
+        time.Skip(PluginGeneration.LeakAfter);
+        await Deadline.UntilAsync(() => generation.State == GenerationState.Leaked, "leaked");
+        LetGo(held);
+        await retirement.Within();
+        Assert.That(generation.State, Is.EqualTo(GenerationState.Unloaded));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static (PluginGeneration Generation, object?[] Held) Hold(Workspace workspace, TimeProvider time)
+    {
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, time).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!);
+        Assert.That(prepared.Errors, Is.Empty);
+        var generation = prepared.Generations["Echo"];
+        return (generation, [generation.Loaded.Assembly]);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LetGo(object?[] held) => held[0] = null;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static async Task<PluginGeneration> ServeAsync(ServerConfig config, Workspace workspace)
+    {
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config);
+        Assert.That(prepared.Errors, Is.Empty);
+        var generation = prepared.Generations["Serializers"];
+        await generation.Loaded.StartAsync();
+        var transport = new SocketTransport(TimeProvider.System);
+        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], transport, new ConnectionRunner(TimeProvider.System), NullLogger.Instance);
+        using var stop = new CancellationTokenSource();
+        var accepting = new Acceptor(endpoint, new Places(1000), TimeProvider.System, NullLogger.Instance).RunAsync(stop.Token, stop.Token);
+        for (var connection = 0; connection < Connections; connection++)
+        {
+            using var client = await Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.LocalEndPoint.Port));
+            Assert.That(await client.ReadTextToEndAsync(), Is.EqualTo("hello Fancy xxxxx 3 Fancy"));
+        }
+
+        await stop.CancelAsync();
+        await accepting.Within();
+        await endpoint.Connections.WhenEmpty().Within();
+        endpoint.Slot.Exchange(null);
+        prepared.Bindings.Clear();
+        return generation;
+    }
+
+    /// <summary>The system's time, with a part of it skipped.</summary>
+    private sealed class LeakClock : TimeProvider
+    {
+        private long _skipped;
+
+        public override long GetTimestamp() => base.GetTimestamp() + Interlocked.Read(ref _skipped);
+
+        public void Skip(TimeSpan time) => Interlocked.Add(ref _skipped, (long)(time.TotalSeconds * TimestampFrequency));
+    }
+}
