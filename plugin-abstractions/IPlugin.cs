@@ -9,7 +9,7 @@ namespace PluginServer;
 /// all endpoints it serves. What has to start and stop is registered as an
 /// <see cref="Microsoft.Extensions.Hosting.IHostedService"/>: it is started before the build serves its first connection and
 /// stopped after its last one, each within 30 s. Injectable without registration: <c>ILogger&lt;T&gt;</c>,
-/// <c>IMeterFactory</c> and <see cref="TimeProvider"/>.
+/// <c>IMeterFactory</c>, <see cref="TimeProvider"/> and <see cref="IConfiguration"/> with the plugin's own settings.
 /// </remarks>
 public interface IPlugin
 {

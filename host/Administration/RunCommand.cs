@@ -37,6 +37,7 @@ internal static class RunCommand
         {
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, new SocketTransport(TimeProvider.System)).WaitAsync(cutNow.Token);
             Announce(context, server);
+            server.LogServing();
             return await server.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
         }
         catch (StartException problem)

@@ -24,13 +24,13 @@ internal sealed class Listener : IDisposable
     /// <exception cref="ListenException">It could not; the message says why and what to do.</exception>
     public static Listener Bind(EndpointConfig config, Transport transport)
     {
-        var anyAddress = config.Address is null;
         var socket = Open(config.Address, out var address);
         try
         {
-            if (anyAddress && address.AddressFamily == AddressFamily.InterNetworkV6)
+            if (address.AddressFamily == AddressFamily.InterNetworkV6)
             {
-                socket.DualMode = true;
+                // Said either way: the system's own default differs, and "::" beside 0.0.0.0 on one port must be possible.
+                socket.DualMode = config.Address is null;
             }
 
             socket.Blocking = false;

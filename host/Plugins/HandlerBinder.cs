@@ -22,6 +22,9 @@ internal static class HandlerBinder
         }
     }
 
+    public static bool AsksFor<T>(LoadedPlugin plugin, string handler) =>
+        plugin.Assembly.GetType(handler, throwOnError: true)!.GetConstructors().Any(constructor => constructor.GetParameters().Any(parameter => parameter.ParameterType == typeof(T)));
+
     private static HandlerBinding? Bind(PluginGeneration generation, LoadedPlugin plugin, string handler, EndpointConfig endpoint, List<ConfigError> errors)
     {
         var before = errors.Count;

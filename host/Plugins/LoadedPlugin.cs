@@ -25,7 +25,7 @@ internal sealed class LoadedPlugin
     private readonly List<IHostedService> _started = [];
     private int _stopped;
 
-    private LoadedPlugin(PluginLoadContext context, PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time)
+    private LoadedPlugin(PluginLoadContext context, PluginInspection inspection, int number, ConfigSettings settings, ILoggerFactory hostLog, TimeProvider time)
     {
         _context = context;
         _inspection = inspection;
@@ -33,7 +33,7 @@ internal sealed class LoadedPlugin
         _time = time;
         _log = hostLog.CreateLogger(Log.Category);
         Assembly = context.LoadFromAssemblyPath(inspection.Build.MainAssembly);
-        _registrations = Register(config, hostLog);
+        _registrations = Register(settings, hostLog);
         _services = _registrations.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
     }
 
@@ -54,17 +54,19 @@ internal sealed class LoadedPlugin
 
     /// <summary>Loads a build that the inspector found fit and builds its container; starts nothing.</summary>
     /// <exception cref="PluginException">What the plugin's own code or registrations did not survive.</exception>
-    public static LoadedPlugin Load(PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time)
+    public static LoadedPlugin Load(PluginInspection inspection, int number, ConfigSettings settings, ILoggerFactory hostLog, TimeProvider time)
     {
         var context = new PluginLoadContext(inspection.Build, number);
         try
         {
-            return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, config, hostLog, time));
+            return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, settings, hostLog, time));
         }
         catch (Exception error)
         {
             context.Unload();
-            throw new PluginException($"plugin {inspection.Build.Name}: {Cause(error)}");
+            throw new PluginException(inspection.PluginType is { } type
+                ? $"plugin {inspection.Build.Name}: its services cannot be set up: {Cause(error)}; mend ConfigureServices of {type}"
+                : $"plugin {inspection.Build.Name}: cannot be loaded: {Cause(error)}");
         }
     }
 
@@ -125,18 +127,19 @@ internal sealed class LoadedPlugin
         _ => $"{error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")}",
     };
 
-    private ServiceCollection Register(PluginConfig config, ILoggerFactory hostLog)
+    private ServiceCollection Register(ConfigSettings settings, ILoggerFactory hostLog)
     {
         var services = new ServiceCollection();
         services.AddSingleton(_time);
         services.AddOptions();
         services.AddMetrics();
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new PluginLoggerProvider(hostLog)));
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.Values).Build();
+        services.AddSingleton(configuration);
         if (_inspection.PluginType is { } type)
         {
-            var settings = new ConfigurationBuilder().AddInMemoryCollection(config.Settings.Values).Build();
             var plugin = (IPlugin)Activator.CreateInstance(Assembly.GetType(type, throwOnError: true)!)!;
-            plugin.ConfigureServices(services, settings);
+            plugin.ConfigureServices(services, configuration);
         }
 
         return services;

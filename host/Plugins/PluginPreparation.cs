@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
@@ -45,19 +46,18 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
                 return;
             }
 
-            var plugin = config.Plugin(name);
-            if (inspection.PluginType is null && plugin.Settings.Values.Count > 0)
+            const int first = 1;
+            var settings = config.Plugin(name).Settings;
+            var loaded = LoadedPlugin.Load(inspection, first, settings, logs, time);
+            prepared.Generations.Add(name, new PluginGeneration(first, inspection, loaded, time, logs.CreateLogger(Log.Category)));
+            if (settings.Values.Count > 0 && inspection.PluginType is null && !handlers.Any(pair => HandlerBinder.AsksFor<IConfiguration>(loaded, pair.Handler!)))
             {
-                prepared.Errors.Add(plugin.Settings.Position.Error($"plugin {name} has no IPlugin that could read them; remove them, or put what is for a handler under the endpoint's settings"));
-                return;
+                prepared.Errors.Add(settings.Position.Error($"nothing in plugin {name} reads them: it has no IPlugin, and no handler asks for IConfiguration; remove them, or put what is for a handler under the endpoint's settings"));
             }
 
-            const int first = 1;
-            var generation = new PluginGeneration(first, inspection, LoadedPlugin.Load(inspection, first, plugin, logs, time), time, logs.CreateLogger(Log.Category));
-            prepared.Generations.Add(name, generation);
             foreach (var (endpoint, handler) in handlers)
             {
-                if (HandlerBinder.Bind(generation, handler!, endpoint, prepared.Errors) is { } binding)
+                if (HandlerBinder.Bind(prepared.Generations[name], handler!, endpoint, prepared.Errors) is { } binding)
                 {
                     prepared.Bindings.Add(endpoint.Name, binding);
                 }

@@ -64,6 +64,23 @@ internal sealed class Server : IDisposable
         return server;
     }
 
+    /// <summary>Logs what serves where: apart from the start, so that a person's table can come first.</summary>
+    public void LogServing()
+    {
+        foreach (var generation in _generations)
+        {
+            Log.GenerationLoaded(_log, generation.Build.Name, generation.Version, generation.Build.Sha256, generation.Number);
+        }
+
+        foreach (var endpoint in Endpoints)
+        {
+            var binding = endpoint.Slot.Current!;
+            Log.EndpointListens(_log, endpoint.Name, endpoint.Address, binding.Generation.Build.Name, binding.Handler, binding.Generation.Number);
+        }
+
+        Log.Serving(_log, _running.Count, _generations.Count, Places.Limit);
+    }
+
     /// <summary>Not ready at once; accepts for <c>shutdownDelay</c> more, drains every endpoint within <c>shutdownTimeout</c>,
     /// cuts what is left then or when <paramref name="cutNow"/> is cancelled, and stops the plugins' services.</summary>
     /// <returns>How many connections were cut.</returns>
@@ -127,20 +144,8 @@ internal sealed class Server : IDisposable
     private void Commit(PreparedPlugins prepared, List<Endpoint> endpoints)
     {
         var supervisor = new Supervisor(_time, _log);
-        foreach (var generation in prepared.Generations.Values)
-        {
-            _generations.Add(generation);
-            Log.GenerationLoaded(_log, generation.Build.Name, generation.Version, generation.Build.Sha256, generation.Number);
-        }
-
-        foreach (var endpoint in endpoints)
-        {
-            _running.Add(new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), supervisor, _time));
-            var binding = endpoint.Slot.Current!;
-            Log.EndpointListens(_log, endpoint.Name, endpoint.Address, binding.Generation.Build.Name, binding.Handler, binding.Generation.Number);
-        }
-
+        _generations.AddRange(prepared.Generations.Values);
+        _running.AddRange(endpoints.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), supervisor, _time)));
         IsReady = true;
-        Log.Serving(_log, _running.Count, _generations.Count, Places.Limit);
     }
 }

@@ -140,14 +140,14 @@ internal sealed class CheckPluginsTests
     public Task A_service_that_cannot_be_made()
     {
         _workspace.With("Services");
-        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line6 + "28: endpoints[0].plugin: plugin Services: InvalidOperationException: Error while validating the service descriptor 'ServiceType: PluginServer.Fixtures.Services.Unresolvable", """{ "Services": { "settings": { "service": "unresolvable" } } }""");
+        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line6 + "28: endpoints[0].plugin: plugin Services: its services cannot be set up: InvalidOperationException: Error while validating the service descriptor 'ServiceType: PluginServer.Fixtures.Services.Unresolvable", """{ "Services": { "settings": { "service": "unresolvable" } } }""");
     }
 
     [Test]
     public Task ConfigureServices_throws()
     {
         _workspace.With("Services");
-        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line6 + "28: endpoints[0].plugin: plugin Services: InvalidOperationException: no house to serve in", """{ "Services": { "settings": { "service": "cannot configure" } } }""");
+        return AssertRefusedAsync("Services", ", \"handler\": \"VisitHandler\"", Line6 + "28: endpoints[0].plugin: plugin Services: its services cannot be set up: InvalidOperationException: no house to serve in; mend ConfigureServices of PluginServer.Fixtures.Services.ServicesPlugin", """{ "Services": { "settings": { "service": "cannot configure" } } }""");
     }
 
     [TestCase("\"times\": \"often\"", "endpoints[0].settings.times: 'often' does not fit; allowed is a whole number from -2147483648 to 2147483647", 10)]
@@ -179,7 +179,7 @@ internal sealed class CheckPluginsTests
     public Task Settings_for_a_plugin_without_IPlugin()
     {
         _workspace.With("Echo");
-        return AssertRefusedAsync("Echo", "", "plugins.json:4:38: plugins.Echo.settings: plugin Echo has no IPlugin that could read them; remove them, or put what is for a handler under the endpoint's settings", """{ "Echo": { "settings": { "a": 1 } } }""");
+        return AssertRefusedAsync("Echo", "", "plugins.json:4:38: plugins.Echo.settings: nothing in plugin Echo reads them: it has no IPlugin, and no handler asks for IConfiguration; remove them, or put what is for a handler under the endpoint's settings", """{ "Echo": { "settings": { "a": 1 } } }""");
     }
 
     [Test]
