@@ -173,6 +173,30 @@ internal sealed partial class SocketInput
         if (_watched && _bytes.IsEmpty && !_waiting && !_ready && !_fin && _error == SocketError.Success)
         {
             StartWait();
+            PeekUnlessWaiting();
+        }
+    }
+
+    /// <summary>A wait without bytes ends by a reset as it does by data; only a look at the data tells which.</summary>
+    private void PeekUnlessWaiting()
+    {
+        if (!_ready || !_watched)
+        {
+            return;
+        }
+
+        try
+        {
+            Span<byte> one = stackalloc byte[1];
+            connection.Socket.Receive(one, SocketFlags.Peek, out var error);
+            if (error is not (SocketError.Success or SocketError.WouldBlock))
+            {
+                _error = error;
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            _error = SocketError.OperationAborted;
         }
     }
 
@@ -196,7 +220,11 @@ internal sealed partial class SocketInput
                 return;
             }
 
-            if (_read == ReadState.Parked && connection.Ending is null && Receive())
+            if (_read != ReadState.Parked)
+            {
+                PeekUnlessWaiting();
+            }
+            else if (connection.Ending is null && Receive())
             {
                 Claim(inline: true);
                 resume = true;
