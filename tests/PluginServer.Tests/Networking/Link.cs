@@ -52,8 +52,8 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     /// <summary>The end of the handler, once.</summary>
     public Task FinishAsync() => _finished ??= server.FinishAsync();
 
-    /// <summary>Runs a handler as the host does.</summary>
-    public async Task ServeAsync(Func<TransportConnection, Task> handler)
+    /// <summary>Runs a handler as the host does: without the synchronisation context of a test.</summary>
+    public Task ServeAsync(Func<TransportConnection, Task> handler) => Task.Run(async () =>
     {
         try
         {
@@ -65,7 +65,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
         }
 
         await FinishAsync();
-    }
+    });
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {

@@ -184,7 +184,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
                 Assert.That((await witness.ReceiveAsync(ping.Length)).AsSpan().SequenceEqual(ping));
             }
         });
-        for (var turn = 0; turn < 100; turn++)
+        for (var turn = 0; turn < 40; turn++)
         {
             await using var link = await Link.OpenAsync(Transport);
             var serving = link.ServeAsync(kind switch { 0 => EchoAsync, 1 => FloodAsync, 2 => CancelAsync, _ => BothAsync });
