@@ -240,9 +240,10 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         link.Server.Input.AdvanceTo(result.Buffer.End);
         var read = link.Server.Input.ReadAsync().AsTask();
         var memory = link.Server.Output.GetMemory();
-        link.Client.Dispose();
-        await link.FinishAsync().Within();
+        var finishing = link.FinishAsync();
         await Assert.CatchAsync<ConnectionClosedException>(() => read.Within());
+        link.Client.Dispose();
+        await finishing.Within();
         await RefusedAsync(link, null);
         memory.Span[0] = 1;
         Assert.Catch<ConnectionClosedException>(() => link.Server.Output.GetMemory());

@@ -37,9 +37,15 @@ public sealed class TransportMemoryTests(TransportFactory factory) : TransportTe
         client.Start();
         client.Join();
         var measured = long.MaxValue;
-        client = new Thread(() => measured = PingPong(link, Echoes));
-        client.Start();
-        client.Join();
+
+        // The runtime allocates too, now and then; an object of ours for each echo would show in every round.
+        for (var round = 0; round < 3; round++)
+        {
+            client = new Thread(() => measured = Math.Min(measured, PingPong(link, Echoes)));
+            client.Start();
+            client.Join();
+        }
+
         link.Client.Dispose();
         await serving.Within();
         Assert.That(measured / Echoes, Is.LessThan(8), "bytes per round trip");
