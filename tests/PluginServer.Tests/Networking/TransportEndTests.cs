@@ -64,6 +64,29 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
     }
 
     [Test]
+    public async Task A_reset_fires_Closed_that_is_asked_for_after_it()
+    {
+        var link = await OpenAsync();
+        var cancelled = link.Server.Input.ReadAsync();
+        link.Server.Input.CancelPendingRead();
+        await cancelled.Within();
+        link.Reset();
+        await Deadline.Cancelled(link.Server.Closed);
+        Assert.That(link.Server.End.Cause, Is.EqualTo(CloseCause.Reset));
+    }
+
+    [Test]
+    public async Task A_reset_fires_Closed_after_a_read_that_filled_its_block_exactly()
+    {
+        var link = await OpenAsync();
+        var closed = link.Server.Closed;
+        await link.SendAsync(new byte[128 * 1024]);
+        await ReadAsync(link.Server, 128 * 1024);
+        link.Reset();
+        await Deadline.Cancelled(closed);
+    }
+
+    [Test]
     public async Task FIN_does_not_fire_Closed_and_the_end_does()
     {
         var link = await OpenAsync();
