@@ -40,7 +40,8 @@ internal sealed partial class SocketInput
         }
     }
 
-    /// <summary>Reads and discards until the peer's FIN, a failure, the linger limits, or an abort.</summary>
+    /// <summary>Reads and discards until the peer's FIN, a failure, the linger limits, or an abort. A reset is no failure
+    /// of the connection any more: the peer may have what it wanted.</summary>
     public async Task DiscardAsync(TimeProvider time)
     {
         TaskCompletionSource discarded;
@@ -170,10 +171,44 @@ internal sealed partial class SocketInput
 
     private void WatchIfIdle()
     {
-        if (_watched && _bytes.IsEmpty && !_waiting && !_ready && !_fin && _error == SocketError.Success)
+        while (_watched && _bytes.IsEmpty && !_waiting && !_fin && _error == SocketError.Success)
         {
-            StartWait();
+            if (_ready && SomethingArrived())
+            {
+                return;
+            }
+
+            if (_error == SocketError.Success)
+            {
+                StartWait();
+            }
         }
+    }
+
+    /// <summary>A look at what has arrived: a wait of no bytes ends by a reset just as it does by data.</summary>
+    private bool SomethingArrived()
+    {
+        try
+        {
+            Span<byte> one = stackalloc byte[1];
+            connection.Socket.Receive(one, SocketFlags.Peek, out var error);
+            if (error == SocketError.Success)
+            {
+                return true;
+            }
+
+            _ready = false;
+            if (error != SocketError.WouldBlock)
+            {
+                _error = error;
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            _error = SocketError.OperationAborted;
+        }
+
+        return false;
     }
 
     private void OnReadable(SocketError error)
@@ -192,11 +227,19 @@ internal sealed partial class SocketInput
 
             if (_discarded is not null)
             {
-                Discard();
+                if (!_discarded.Task.IsCompleted)
+                {
+                    Discard();
+                }
+
                 return;
             }
 
-            if (_read == ReadState.Parked && connection.Ending is null && Receive())
+            if (_read != ReadState.Parked)
+            {
+                WatchIfIdle();
+            }
+            else if (connection.Ending is null && Receive())
             {
                 Claim(inline: true);
                 resume = true;

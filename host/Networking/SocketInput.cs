@@ -56,6 +56,8 @@ internal sealed partial class SocketInput(SocketConnection connection, int readL
                 return ValueTask.FromCanceled<ReadResult>(cancellationToken);
             }
 
+            // An empty result needs no AdvanceTo: the next read takes its place.
+            _taken = false;
             if (TryTake(out var result) || (Receive() && TryTake(out result)))
             {
                 return new ValueTask<ReadResult>(result);
@@ -82,6 +84,7 @@ internal sealed partial class SocketInput(SocketConnection connection, int readL
             }
 
             // While a wait is pending nothing has arrived.
+            _taken = false;
             if (TryTake(out result) || (!_waiting && ReceiveNow() && TryTake(out result)))
             {
                 return true;

@@ -1,0 +1,117 @@
+using System.Net;
+using System.Net.Sockets;
+using PluginServer.Networking;
+
+namespace PluginServer.Tests.Networking;
+
+/// <summary>A real client socket and the server's side of it.</summary>
+internal sealed class Link(Socket client, TransportConnection server) : IAsyncDisposable
+{
+    private Task? _finished;
+
+    public Socket Client => client;
+
+    public TransportConnection Server => server;
+
+    public static async Task<Link> OpenAsync(Transport transport, EndPoint? address = null, int readLimit = 1 << 20)
+    {
+        using var listening = Listen(address ?? new IPEndPoint(IPAddress.Loopback, 0));
+        var dual = IPAddress.IPv6Any.Equals((address as IPEndPoint)?.Address);
+        var client = new Socket(dual ? AddressFamily.InterNetwork : listening.AddressFamily, SocketType.Stream, listening.ProtocolType);
+        if (client.ProtocolType == ProtocolType.Tcp)
+        {
+            client.NoDelay = true;
+        }
+
+        // Not ConnectAsync, after which even the client's own calls would allocate. The backlog answers at once.
+        client.Connect(dual ? new IPEndPoint(IPAddress.Loopback, ((IPEndPoint)listening.LocalEndPoint!).Port) : listening.LocalEndPoint!);
+        var accepted = await transport.AcceptAsync(listening, CancellationToken.None).Within();
+        if (accepted.ProtocolType == ProtocolType.Tcp)
+        {
+            accepted.NoDelay = true;
+        }
+
+        return new Link(client, transport.Attach(accepted, readLimit));
+    }
+
+    public static Socket Listen(EndPoint address)
+    {
+        var unix = address.AddressFamily == AddressFamily.Unix;
+        var listening = new Socket(address.AddressFamily, SocketType.Stream, unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+        if (IPAddress.IPv6Any.Equals((address as IPEndPoint)?.Address))
+        {
+            listening.DualMode = true;
+        }
+
+        listening.Bind(address);
+        listening.Listen(128);
+        listening.Blocking = false;
+        return listening;
+    }
+
+    /// <summary>The end of the handler, once.</summary>
+    public Task FinishAsync() => _finished ??= server.FinishAsync();
+
+    /// <summary>Runs a handler as the host does: without the synchronisation context of a test.</summary>
+    public Task ServeAsync(Func<TransportConnection, Task> handler) => Task.Run(async () =>
+    {
+        try
+        {
+            await handler(server);
+        }
+        catch (ConnectionClosedException)
+        {
+            // Not a fault of the handler.
+        }
+
+        await FinishAsync();
+    });
+
+    public async Task SendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[await client.SendAsync(bytes).Within()..];
+        }
+    }
+
+    public async Task<byte[]> ReceiveAsync(int count)
+    {
+        var bytes = new byte[count];
+        for (var at = 0; at < count;)
+        {
+            var received = await client.ReceiveAsync(bytes.AsMemory(at)).Within();
+            Assert.That(received, Is.GreaterThan(0), $"the stream ended after {at} of {count} bytes");
+            at += received;
+        }
+
+        return bytes;
+    }
+
+    /// <summary>What still comes, up to the server's FIN.</summary>
+    public async Task<byte[]> ReceiveAllAsync()
+    {
+        var all = new MemoryStream();
+        var buffer = new byte[256 * 1024];
+        while (await client.ReceiveAsync(buffer.AsMemory()).Within() is > 0 and var received)
+        {
+            all.Write(buffer, 0, received);
+        }
+
+        return all.ToArray();
+    }
+
+    /// <summary>The client goes away by a reset.</summary>
+    public void Reset()
+    {
+        client.LingerState = new LingerOption(true, 0);
+        client.Dispose();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        client.Dispose();
+        server.Abort(CloseCause.Cut, "The test is over.");
+        await FinishAsync().Within();
+    }
+}

@@ -1,0 +1,106 @@
+using System.Buffers;
+using System.Net;
+using PluginServer.Networking;
+
+namespace PluginServer.Tests.Networking;
+
+/// <summary>What the tests of a transport share: the transport, its time, and the rule that no block stays rented.</summary>
+public abstract class TransportTests
+{
+    private readonly TransportFactory _factory;
+    private readonly List<Link> _links = [];
+
+    protected TransportTests(TransportFactory factory)
+    {
+        _factory = factory;
+        (Transport, Rented) = _factory.Create(Time);
+    }
+
+    private protected ManualTime Time { get; } = new();
+
+    private protected Transport Transport { get; }
+
+    private protected Func<int> Rented { get; }
+
+    [TearDown]
+    public async Task NothingStaysRented()
+    {
+        foreach (var link in _links)
+        {
+            await link.DisposeAsync();
+        }
+
+        Assert.That(Rented(), Is.Zero, "blocks are still rented");
+    }
+
+    private protected async Task<Link> OpenAsync(EndPoint? address = null, int readLimit = 1 << 20)
+    {
+        var link = await Link.OpenAsync(Transport, address, readLimit);
+        _links.Add(link);
+        return link;
+    }
+
+    private protected static byte[] Random(int count)
+    {
+        var bytes = new byte[count];
+        new Random(count).NextBytes(bytes);
+        return bytes;
+    }
+
+    private protected static async Task EchoAsync(TransportConnection connection)
+    {
+        while (true)
+        {
+            var result = await connection.Input.ReadAsync();
+            foreach (var segment in result.Buffer)
+            {
+                await connection.Output.WriteAsync(segment);
+            }
+
+            connection.Input.AdvanceTo(result.Buffer.End);
+            if (result.IsCompleted)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Writes until a flush waits.</summary>
+    private protected static async Task<(Task Flush, long Written)> WriteUntilHeldBackAsync(TransportConnection connection, byte[] chunk)
+    {
+        // The kernel goes on taking bytes for a moment, so a flush counts as held back when many looks find it waiting.
+        for (var written = 0L; ;)
+        {
+            var flush = connection.Output.WriteAsync(chunk).AsTask();
+            written += chunk.Length;
+            for (var look = 0; look < 50 && !flush.IsCompleted; look++)
+            {
+                await Task.Delay(2);
+            }
+
+            if (!flush.IsCompleted)
+            {
+                return (flush, written);
+            }
+
+            await flush;
+        }
+    }
+
+    private protected static async Task<byte[]> ReadAsync(TransportConnection connection, int count)
+    {
+        while (true)
+        {
+            var result = await connection.Input.ReadAsync().Within();
+            if (result.Buffer.Length >= count)
+            {
+                var bytes = result.Buffer.Slice(0, count).ToArray();
+                connection.Input.AdvanceTo(result.Buffer.GetPosition(count));
+                return bytes;
+            }
+
+            Assert.That(result.IsCompleted, Is.False, "the peer sent FIN too early");
+            connection.Input.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        }
+    }
+}
