@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
-using Deadline = PluginServer.Tests.Support.Deadline;
 
 namespace PluginServer.Tests.Networking;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Sockets;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
@@ -15,7 +16,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         var read = link.Server.Input.ReadAsync().AsTask();
         link.Reset();
         var error = await Assert.CatchAsync<ConnectionClosedException>(() => read.Within());
-        await Deadline.Cancelled(closed);
+        await Deadline.CancelledAsync(closed);
         Assert.That(link.Server.End.Cause, Is.EqualTo(CloseCause.Reset));
         Assert.That(error!.Message, Is.EqualTo(link.Server.End.Reason));
         await RefusedAsync(link, link.Server.End.Reason!);
@@ -59,7 +60,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         }
 
         link.Reset();
-        await Deadline.Cancelled(closed);
+        await Deadline.CancelledAsync(closed);
         Assert.That(link.Server.End.Cause, Is.EqualTo(CloseCause.Reset));
     }
 
@@ -71,7 +72,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         link.Server.Input.CancelPendingRead();
         await cancelled.Within();
         link.Reset();
-        await Deadline.Cancelled(link.Server.Closed);
+        await Deadline.CancelledAsync(link.Server.Closed);
         Assert.That(link.Server.End.Cause, Is.EqualTo(CloseCause.Reset));
     }
 
@@ -83,7 +84,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         await link.SendAsync(new byte[128 * 1024]);
         await ReadAsync(link.Server, 128 * 1024);
         link.Reset();
-        await Deadline.Cancelled(closed);
+        await Deadline.CancelledAsync(closed);
     }
 
     [Test]
@@ -98,7 +99,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         await link.Server.Output.WriteAsync(new byte[1]).Within();
         Assert.That(closed.IsCancellationRequested, Is.False);
         await link.FinishAsync().Within();
-        await Deadline.Cancelled(closed);
+        await Deadline.CancelledAsync(closed);
         Assert.That(link.Server.Closed.IsCancellationRequested);
         Assert.That(link.Server.End, Is.EqualTo((CloseCause.None, (string?)null)));
     }
@@ -115,7 +116,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         link.Server.Abort(CloseCause.Fault, "second");
         Assert.That((await Assert.CatchAsync<ConnectionClosedException>(() => read.Within()))!.Message, Is.EqualTo("first"));
         Assert.That((await Assert.CatchAsync<ConnectionClosedException>(() => flush.Within()))!.Message, Is.EqualTo("first"));
-        await Deadline.Cancelled(closed);
+        await Deadline.CancelledAsync(closed);
         Assert.That(link.Server.End, Is.EqualTo((cause, "first")));
         await RefusedAsync(link, "first");
         var error = await Assert.CatchAsync<SocketException>(() => link.ReceiveAllAsync());
@@ -198,10 +199,10 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         link.Server.Output.Write("bye"u8);
         var finishing = link.FinishAsync();
         Assert.That(await link.ReceiveAllAsync(), Is.EqualTo("bye"u8.ToArray()));
-        await Deadline.Until(() => Time.Timers == 1, "the linger timer");
+        await Deadline.UntilAsync(() => Time.Timers == 1, "the linger timer");
         Time.Advance(TransportConnection.LingerTime - TimeSpan.FromMilliseconds(1));
         await link.SendAsync(new byte[100]);
-        await Deadline.Until(() => link.Server.BytesReceived == 100, "discarded bytes count as received");
+        await Deadline.UntilAsync(() => link.Server.BytesReceived == 100, "discarded bytes count as received");
         Assert.That(finishing.IsCompleted, Is.False);
         Time.Advance(TimeSpan.FromMilliseconds(1));
         await finishing.Within();
@@ -225,7 +226,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         var bytes = Random(500_000);
         link.Server.Output.Write(bytes);
         var finishing = link.FinishAsync();
-        await Deadline.Until(() => Time.Timers == 1, "the linger timer");
+        await Deadline.UntilAsync(() => Time.Timers == 1, "the linger timer");
         Time.Advance(TransportConnection.LingerTime);
         await finishing.Within();
         Assert.That((await link.ReceiveAllAsync()).AsSpan().SequenceEqual(bytes));
@@ -249,7 +250,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
     {
         var link = await OpenAsync();
         var finishing = link.FinishAsync();
-        await Deadline.Until(() => Time.Timers == 1, "the linger timer");
+        await Deadline.UntilAsync(() => Time.Timers == 1, "the linger timer");
         link.Server.Abort(CloseCause.Cut, "deadline");
         await finishing.Within();
     }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
@@ -87,7 +88,7 @@ public sealed class TransportInputTests(TransportFactory factory) : TransportTes
         Assert.That(link.Server.Input.TryRead(out _), Is.False);
         await link.SendAsync("abc"u8.ToArray());
         var result = default(ReadResult);
-        await Deadline.Until(() => link.Server.Input.TryRead(out result), "bytes");
+        await Deadline.UntilAsync(() => link.Server.Input.TryRead(out result), "bytes");
         Assert.That(result.Buffer.ToArray(), Is.EqualTo("abc"u8.ToArray()));
         link.Server.Input.AdvanceTo(result.Buffer.Start, result.Buffer.End);
         Assert.That(link.Server.Input.TryRead(out _), Is.False);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
@@ -56,7 +57,7 @@ public sealed class TransportMemoryTests(TransportFactory factory) : TransportTe
     {
         var link = await OpenAsync();
         var handler = await RunAsync(link, aborted);
-        await Deadline.Until(() => Collected(handler), "the handler to be collected");
+        await Deadline.UntilAsync(() => Collected(handler), "the handler to be collected");
         GC.KeepAlive(link.Server);
     }
 
@@ -91,7 +92,7 @@ public sealed class TransportMemoryTests(TransportFactory factory) : TransportTe
         var (handler, serving) = Start(link);
         await link.SendAsync(new byte[100]);
         await link.ReceiveAsync(8 << 20);
-        await Deadline.Until(() => link.Server.BytesReceived == 100, "the request");
+        await Deadline.UntilAsync(() => link.Server.BytesReceived == 100, "the request");
         if (aborted)
         {
             link.Server.Abort(CloseCause.Cut, "cut");

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Sockets;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
@@ -70,7 +71,7 @@ public sealed class TransportOutputTests(TransportFactory factory) : TransportTe
             Assert.That(bytes.AsSpan(at, size).SequenceEqual(chunk));
         }
 
-        await Deadline.Until(() => link.Server.BytesSent == written && Rented() == 0, "the queue to drain");
+        await Deadline.UntilAsync(() => link.Server.BytesSent == written && Rented() == 0, "the queue to drain");
     }
 
     [Test]

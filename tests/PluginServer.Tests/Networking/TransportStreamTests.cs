@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
@@ -69,7 +70,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
         using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listening.LocalEndPoint!).Within();
         Socket? accepted = null;
-        await Deadline.Until(() => (accepted = Transport.TryAccept(listening)) is not null, "the connection");
+        await Deadline.UntilAsync(() => (accepted = Transport.TryAccept(listening)) is not null, "the connection");
         accepted!.Dispose();
         Assert.That(Transport.TryAccept(listening), Is.Null);
     }
@@ -216,7 +217,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
                 }
             });
             var until = turn * 2000;
-            await Deadline.Until(() => link.Server.BytesSent + link.Server.BytesReceived >= until, "traffic");
+            await Deadline.UntilAsync(() => link.Server.BytesSent + link.Server.BytesReceived >= until, "traffic");
             await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Task.Run(() => link.Server.Abort(CloseCause.Cut, "storm")))).Within();
             await serving.Within();
             link.Client.Dispose();

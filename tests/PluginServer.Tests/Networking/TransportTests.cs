@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 

@@ -1,29 +1,41 @@
+using System.Diagnostics;
+
 namespace PluginServer.Tests.Support;
 
-/// <summary>How long a test waits for something that ought to come: long enough that only a hang reaches it.</summary>
+/// <summary>How long a test waits for something that ought to come: so long that only a hang reaches it.</summary>
 internal static class Deadline
 {
     public static readonly TimeSpan Length = TimeSpan.FromSeconds(60);
 
+    /// <summary>Cancelled after that time from now.</summary>
     public static CancellationToken Token => new CancellationTokenSource(Length).Token;
 
-    /// <summary>Looks until the condition holds, yielding in between; fails with what was awaited.</summary>
-    public static async Task UntilAsync(Func<bool> condition, string what)
-    {
-        var token = Token;
-        while (!condition())
-        {
-            if (token.IsCancellationRequested)
-            {
-                Assert.Fail($"not within {Length.TotalSeconds:0} s: {what}");
-            }
-
-            // There is no signal for a counter; a short pause keeps the processor free for what is awaited.
-            await Task.Delay(TimeSpan.FromMilliseconds(2), CancellationToken.None);
-        }
-    }
+    public static Task Within(this Task task) => task.WaitAsync(Length);
 
     public static Task<T> Within<T>(this Task<T> task) => task.WaitAsync(Length);
 
-    public static Task Within(this Task task) => task.WaitAsync(Length);
+    public static Task Within(this ValueTask task) => task.AsTask().WaitAsync(Length);
+
+    public static Task<T> Within<T>(this ValueTask<T> task) => task.AsTask().WaitAsync(Length);
+
+    /// <summary>Waits for what raises no signal of its own, such as a counter.</summary>
+    public static async Task UntilAsync(Func<bool> condition, string what)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.That(watch.Elapsed, Is.LessThan(Length), what);
+
+            // Leaves the processor to what is awaited.
+            await Task.Delay(TimeSpan.FromMilliseconds(2));
+        }
+    }
+
+    /// <summary>Waits until a token is cancelled, by a callback of it.</summary>
+    public static async Task CancelledAsync(CancellationToken token)
+    {
+        var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = token.Register(fired.SetResult);
+        await fired.Task.Within();
+    }
 }
