@@ -1,9 +1,13 @@
 namespace PluginServer.Administration;
 
 /// <summary>Where a command writes: results to the output, what went wrong to the error stream.</summary>
-internal sealed record CommandContext(TextWriter Output, TextWriter Error, bool IsTerminal)
+/// <param name="Output">For results.</param>
+/// <param name="Error">For what went wrong.</param>
+/// <param name="IsTerminal">Whether a person reads the output, and not a program.</param>
+/// <param name="IsPlain">Without colour and style, see https://no-color.org.</param>
+internal sealed record CommandContext(TextWriter Output, TextWriter Error, bool IsTerminal, bool IsPlain = false)
 {
-    public Report Report => new(Output, IsTerminal);
+    public Report Report => new(Output, IsTerminal, IsPlain);
 
     /// <summary>Writes the lines to the error stream, for exit code 1.</summary>
     public int Fail(IEnumerable<string> lines)

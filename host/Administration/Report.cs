@@ -2,13 +2,14 @@ using Spectre.Console;
 
 namespace PluginServer.Administration;
 
-/// <summary>Tables for a person at a terminal, aligned plain lines for a pipe.</summary>
-internal sealed class Report(TextWriter output, bool isTerminal)
+/// <summary>Tables for a person at a terminal, without colour and style if that is asked for; aligned lines for a pipe.</summary>
+internal sealed class Report(TextWriter output, bool isTerminal, bool plain)
 {
     public void Line(string text) => output.WriteLine(text);
 
     public void Table(string[] columns, IReadOnlyList<string[]> rows)
     {
+        var widths = columns.Select((column, index) => rows.Select(row => row[index].Length).Append(column.Length).Max()).ToArray();
         if (isTerminal)
         {
             var table = new Table().Border(TableBorder.Rounded);
@@ -18,11 +19,14 @@ internal sealed class Report(TextWriter output, bool isTerminal)
                 table.AddRow(row.Select(cell => new Text(cell)));
             }
 
-            AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }).Write(table);
+            var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = plain ? AnsiSupport.No : AnsiSupport.Yes });
+
+            // A hash that is broken into pieces cannot be copied: the terminal may wrap the line, the table does not.
+            console.Profile.Width = widths.Sum(width => width + 3) + 1;
+            console.Write(table);
             return;
         }
 
-        var widths = columns.Select((column, index) => rows.Select(row => row[index].Length).Append(column.Length).Max()).ToArray();
         foreach (var row in rows.Prepend(columns))
         {
             output.WriteLine(string.Join("  ", row.Select((cell, index) => cell.PadRight(widths[index]))).TrimEnd());

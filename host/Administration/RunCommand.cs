@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using PluginServer.Configuration;
 using PluginServer.Networking;
 using PluginServer.Supervision;
@@ -32,7 +33,7 @@ internal static class RunCommand
 
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
-        using var logs = CreateLogs(format);
+        using var logs = CreateLogs(format, context.IsPlain);
         try
         {
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, new SocketTransport(TimeProvider.System)).WaitAsync(cutNow.Token);
@@ -50,7 +51,7 @@ internal static class RunCommand
         }
     }
 
-    private static ILoggerFactory CreateLogs(LogFormat format) => LoggerFactory.Create(logging =>
+    private static ILoggerFactory CreateLogs(LogFormat format, bool isPlain) => LoggerFactory.Create(logging =>
     {
         logging.SetMinimumLevel(LogLevel.Information);
         if (format == LogFormat.Json)
@@ -66,6 +67,7 @@ internal static class RunCommand
             logging.AddSimpleConsole(console =>
             {
                 console.SingleLine = true;
+                console.ColorBehavior = isPlain ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
                 console.UseUtcTimestamp = true;
                 console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
             });
