@@ -66,10 +66,20 @@ internal sealed class LimitsTests
     private static async Task AssertMostInsideAsync(TestServer server, string[] endpoints, int clients, int limit)
     {
         var most = 0;
+        var inside = 0;
+        var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await Parallel.ForAsync(0, clients, new ParallelOptions { MaxDegreeOfParallelism = clients }, async (index, _) =>
         {
             using var client = await server.ConnectAsync(endpoints[index % endpoints.Length]);
             Assert.That(await client.ReadLineAsync(), Is.EqualTo("in"));
+
+            // Nobody leaves before the limit is reached, so that it is really tried.
+            if (Interlocked.Increment(ref inside) == limit)
+            {
+                full.SetResult();
+            }
+
+            await full.Task.Within();
             await client.SendAsync("out\n");
             var seen = int.Parse(await client.ReadLineAsync(), System.Globalization.CultureInfo.InvariantCulture);
             InterlockedMax(ref most, seen);
