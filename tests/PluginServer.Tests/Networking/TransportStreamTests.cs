@@ -108,7 +108,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
         for (var (last, looks) = (-1L, 0); looks < 100; looks = last == link.Server.BytesReceived ? looks + 1 : 0, last = link.Server.BytesReceived)
         {
             most = Math.Max(most, Rented());
-            await Task.Delay(2);
+            await Task.Delay(TimeSpan.FromMilliseconds(2));
             quiet++;
             Assert.That(quiet, Is.LessThan(10_000), "the client is not held back");
         }

@@ -76,7 +76,7 @@ public abstract class TransportTests
             written += chunk.Length;
             for (var look = 0; look < 50 && !flush.IsCompleted; look++)
             {
-                await Task.Delay(2);
+                await Task.Delay(TimeSpan.FromMilliseconds(2));
             }
 
             if (!flush.IsCompleted)
