@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
@@ -14,7 +15,7 @@ internal static class CheckCommand
         var read = ConfigReader.Read(file);
         using var scratch = new ScratchDirectory();
         var prepared = read.Config is { } config
-            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config)
+            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
             : null;
         var errors = prepared?.Errors ?? read.Errors;
         if (json)

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 using PluginServer.Configuration;
+using PluginServer.Diagnostics;
 using PluginServer.Networking;
 using PluginServer.Supervision;
 
@@ -37,9 +38,15 @@ internal static class RunCommand
         try
         {
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, new SocketTransport(TimeProvider.System)).WaitAsync(cutNow.Token);
+            using var reloader = new Reloader(server, file, logs.CreateLogger(Log.Category), TimeProvider.System);
+            using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+            {
+                signal.Cancel = true;
+                _ = reloader.ReloadAsync();
+            });
             Announce(context, server);
             server.LogServing();
-            return await server.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
+            return await reloader.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
         }
         catch (StartException problem)
         {

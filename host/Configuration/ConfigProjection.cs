@@ -24,6 +24,9 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
     {
         Name = name,
         Settings = Settings(section),
+        DrainTimeout = section.Read<TimeSpan?>("drainTimeout"),
+        Sha256 = section.Read<string>("sha256")?.ToLowerInvariant(),
+        Position = positions.Of(section.Node!.Path),
     };
 
     private EndpointConfig Endpoint(ConfigSection section) => new()

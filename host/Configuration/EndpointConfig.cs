@@ -35,6 +35,9 @@ internal sealed record EndpointConfig
     /// <summary>Where the entry stands; <c>Position["port"]</c> is where its port does.</summary>
     public required ConfigPosition Position { get; init; }
 
+    /// <summary>What makes it the same endpoint after an edit: address and port; with port 0, the name.</summary>
+    public string Identity => Port == 0 ? $"{AddressText}:0 {Name}" : AddressAndPort;
+
     /// <summary>The address as plugins.json and status show it.</summary>
     public string AddressText => Address?.ToString() ?? "*";
 

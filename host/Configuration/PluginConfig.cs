@@ -7,4 +7,13 @@ internal sealed record PluginConfig
 
     /// <summary>The plugin's own settings, for its services.</summary>
     public required ConfigSettings Settings { get; init; }
+
+    /// <summary>After a swap: null lets the connections of the replaced build go on, untold; otherwise they are told, and cut then.</summary>
+    public TimeSpan? DrainTimeout { get; init; }
+
+    /// <summary>The one build that may run, in lower case; null allows any.</summary>
+    public string? Sha256 { get; init; }
+
+    /// <summary>Where the entry stands; null where the file has none.</summary>
+    public ConfigPosition? Position { get; init; }
 }

@@ -40,6 +40,18 @@ internal static partial class Log
     [LoggerMessage(205, LogLevel.Debug, "Endpoint {Endpoint}, connection {Connection} from {Remote} ended after {Duration}: {Cause} ({Received} B in, {Sent} B out)")]
     public static partial void ConnectionEnded(ILogger log, string endpoint, long connection, EndPoint remote, TimeSpan duration, Enum cause, long received, long sent);
 
+    [LoggerMessage(206, LogLevel.Information, "Endpoint {Endpoint} on {Address} is removed; {Cut} connections were cut")]
+    public static partial void EndpointRemoved(ILogger log, string endpoint, string address, int cut);
+
+    [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
+    public static partial void Applied(ILogger log, int revision, string changes);
+
+    [LoggerMessage(111, LogLevel.Error, "Rejected, revision {Revision} goes on: {Errors}")]
+    public static partial void Rejected(ILogger log, int revision, string errors);
+
+    [LoggerMessage(306, LogLevel.Warning, "Plugin {Plugin}: the build in its folder cannot be used, so {Hash} serves, which served before: {Error}")]
+    public static partial void FellBack(ILogger log, string plugin, string hash, string error);
+
     [LoggerMessage(301, LogLevel.Information, "Plugin {Plugin} {Version} (sha256 {Hash}) loaded as generation {Generation}")]
     public static partial void GenerationLoaded(ILogger log, string plugin, string version, string hash, int generation);
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
@@ -32,29 +33,20 @@ internal sealed class ConnectionSet
         }
     }
 
-    /// <summary>Asks everyone who is inside now to finish.</summary>
-    public void Drain()
+    /// <summary>Who is inside now.</summary>
+    public IEnumerable<ServedConnection> All => _connections.Select(pair => pair.Value);
+
+    /// <summary>Asks those who are inside now to finish: everyone, or those of one generation.</summary>
+    public void Drain(PluginGeneration? generation = null)
     {
-        foreach (var (_, connection) in _connections)
+        foreach (var connection in Of(generation))
         {
             connection.Drain();
         }
     }
 
-    /// <summary>Cuts everyone who is inside now; says how many.</summary>
-    public int Cut(string reason)
-    {
-        var cut = 0;
-        foreach (var (_, connection) in _connections)
-        {
-            if (connection.Cut(reason))
-            {
-                cut++;
-            }
-        }
-
-        return cut;
-    }
+    /// <summary>Cuts those who are inside now; says how many.</summary>
+    public int Cut(string reason, PluginGeneration? generation = null) => Of(generation).Count(connection => connection.Cut(reason));
 
     /// <summary>Ends when nobody is inside. Meaningful once nobody is added any more.</summary>
     public Task WhenEmpty()
@@ -64,4 +56,7 @@ internal sealed class ConnectionSet
             return Count == 0 ? Task.CompletedTask : (_empty ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
+
+    private IEnumerable<ServedConnection> Of(PluginGeneration? generation) =>
+        generation is null ? All : All.Where(connection => connection.Generation == generation);
 }

@@ -8,16 +8,19 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed class Endpoint(EndpointConfig config, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, ILogger log) : IDisposable
+internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, ILogger log) : IDisposable
 {
-    public EndpointConfig Config => config;
+    private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
+    private volatile EndpointConfig _config = initial;
 
-    public string Name => config.Name;
+    public EndpointConfig Config => _config;
+
+    public string Name => _config.Name;
 
     public IPEndPoint LocalEndPoint => listener.LocalEndPoint;
 
     /// <summary>"address:port" as configured, with the real port where the configuration says 0.</summary>
-    public string Address => (config with { Port = listener.LocalEndPoint.Port }).AddressAndPort;
+    public string Address => (_config with { Port = listener.LocalEndPoint.Port }).AddressAndPort;
 
     public Listener Listener => listener;
 
@@ -25,11 +28,24 @@ internal sealed class Endpoint(EndpointConfig config, Listener listener, Handler
 
     public HandlerSlot Slot { get; } = new(handler);
 
-    public Places Places { get; } = new(config.MaxConnections);
+    public Places Places { get; } = new(initial.MaxConnections);
 
     public ConnectionSet Connections { get; } = new();
 
     public EndpointCounters Counters { get; } = new();
+
+    /// <summary>Takes over the live part of an edit: limits for everyone, the rest for those that come. Closes nothing.</summary>
+    public void Update(EndpointConfig next)
+    {
+        var before = _config;
+        _config = next;
+        Places.Limit = next.MaxConnections;
+        _limits.ReadLimit = next.ReadLimit;
+        if (before.Backlog != next.Backlog)
+        {
+            listener.SetBacklog(next.Backlog);
+        }
+    }
 
     /// <summary>Takes over an accepted socket and the place for it, and starts its handler on the thread pool. Whatever goes
     /// wrong costs that socket only.</summary>
@@ -40,9 +56,15 @@ internal sealed class Endpoint(EndpointConfig config, Listener listener, Handler
         {
             Configure(socket);
             lease = Slot.Acquire() ?? throw new InvalidOperationException("the endpoint has no handler any more");
-            var connection = new ServedConnection(runner.NextConnectionId(), Name, socket, transport.Attach(socket, config.ReadLimit));
+            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, socket, transport.Attach(socket, _limits));
             Counters.CountAccepted();
             Connections.Add(connection);
+            if (lease.Binding.Generation.DrainDeadline is not null)
+            {
+                // Replaced since the lease was taken, and those inside have been told already.
+                connection.Drain();
+            }
+
             ThreadPool.UnsafeQueueUserWorkItem(state => _ = state.Endpoint.ServeAsync(state.Connection, state.Lease, state.Place), (Endpoint: this, Connection: connection, Lease: lease, Place: place), preferLocal: false);
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException or InvalidOperationException)
@@ -59,6 +81,7 @@ internal sealed class Endpoint(EndpointConfig config, Listener listener, Handler
 
     private void Configure(Socket socket)
     {
+        var config = _config;
         socket.NoDelay = config.Socket.NoDelay;
         if (config.Socket.KeepAlive)
         {

@@ -50,6 +50,9 @@ internal sealed class Listener : IDisposable
     /// <summary>A connection that already waits in the backlog, or null.</summary>
     public Socket? TryAccept() => _transport.TryAccept(_socket);
 
+    /// <summary>In place: listen(2) on a listening socket only changes the length of its queue.</summary>
+    public void SetBacklog(int backlog) => _socket.Listen(backlog);
+
     public void Dispose() => _socket.Dispose();
 
     private static Socket Open(IPAddress? configured, out IPAddress address)

@@ -2,12 +2,13 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(long id, string endpoint, Socket socket, TransportConnection transport) : Connection
+internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, Socket socket, TransportConnection transport) : Connection
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
@@ -27,6 +28,12 @@ internal sealed class ServedConnection(long id, string endpoint, Socket socket, 
     public override CancellationToken Closed => transport.Closed;
 
     public TransportConnection Transport => transport;
+
+    /// <summary>What it is served by, from its first byte to its last.</summary>
+    public PluginGeneration Generation => generation;
+
+    /// <summary>When it was accepted, as the runtime's tick count in milliseconds.</summary>
+    public long AcceptedAt { get; } = Environment.TickCount64;
 
     public CancellationToken Draining => _draining.Token;
 

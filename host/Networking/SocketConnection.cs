@@ -18,11 +18,11 @@ internal sealed class SocketConnection : TransportConnection
     private Ending? _ending;
     private CancellationTokenSource? _closed;
 
-    public SocketConnection(Socket socket, int readLimit, BlockPool pool, TimeProvider time)
+    public SocketConnection(Socket socket, ConnectionLimits limits, BlockPool pool, TimeProvider time)
     {
         Socket = socket;
         _time = time;
-        _input = new SocketInput(this, readLimit, pool);
+        _input = new SocketInput(this, limits, pool);
         _output = new SocketOutput(this, pool);
     }
 

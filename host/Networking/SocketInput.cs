@@ -5,7 +5,7 @@ using System.Threading.Tasks.Sources;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket receives, as a PipeReader that holds no memory while it waits with nothing buffered.</summary>
-internal sealed partial class SocketInput(SocketConnection connection, int readLimit, BlockPool pool) : PipeReader, IValueTaskSource<ReadResult>
+internal sealed partial class SocketInput(SocketConnection connection, ConnectionLimits limits, BlockPool pool) : PipeReader, IValueTaskSource<ReadResult>
 {
     /// <summary>A block with less room than this is not worth a read of its own.</summary>
     private const int SmallRoom = 4096;
@@ -117,14 +117,14 @@ internal sealed partial class SocketInput(SocketConnection connection, int readL
             var (kept, allExamined) = _bytes.Advance(consumed, examined);
             _taken = false;
             _examined = allExamined;
-            overLimit = kept > readLimit;
+            overLimit = kept > limits.ReadLimit;
             WatchIfIdle();
             failure = _error;
         }
 
         if (overLimit)
         {
-            connection.Abort(CloseCause.ReadLimit, $"More than {readLimit} bytes were received and examined but not consumed (readLimit).");
+            connection.Abort(CloseCause.ReadLimit, $"More than {limits.ReadLimit} bytes were received and examined but not consumed (readLimit).");
         }
         else if (failure != SocketError.Success)
         {

@@ -32,9 +32,9 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
         }
     }
 
-    public override TransportConnection Attach(Socket socket, int readLimit)
+    public override TransportConnection Attach(Socket socket, ConnectionLimits limits)
     {
         socket.Blocking = false;
-        return new SocketConnection(socket, readLimit, Blocks, time);
+        return new SocketConnection(socket, limits, Blocks, time);
     }
 }

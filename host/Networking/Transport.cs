@@ -17,5 +17,5 @@ internal abstract class Transport
     public abstract Socket? TryAccept(Socket listening);
 
     /// <summary>Takes over a connected stream socket, from whatever source; the transport closes it from then on.</summary>
-    public abstract TransportConnection Attach(Socket socket, int readLimit);
+    public abstract TransportConnection Attach(Socket socket, ConnectionLimits limits);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
 using PluginServer.Diagnostics;
 
 namespace PluginServer.Plugins;
@@ -42,11 +43,11 @@ internal sealed class PluginGeneration
     private int _leases;
     private int _retired;
 
-    public PluginGeneration(int number, PluginInspection inspection, LoadedPlugin loaded, TimeProvider time, ILogger log)
+    public PluginGeneration(int number, PluginInspection inspection, ConfigSettings settings, LoadedPlugin loaded, TimeProvider time, ILogger log)
     {
         Number = number;
-        Build = inspection.Build;
-        Version = inspection.Version;
+        Inspection = inspection;
+        Settings = settings;
         LoadedAt = time.GetUtcNow();
         Context = loaded.ContextReference;
         _loaded = loaded;
@@ -57,9 +58,15 @@ internal sealed class PluginGeneration
     /// <summary>From 1, counted per plugin.</summary>
     public int Number { get; }
 
-    public PluginBuild Build { get; }
+    /// <summary>What its metadata says: texts, nothing of the plugin's own.</summary>
+    public PluginInspection Inspection { get; }
 
-    public string Version { get; }
+    public PluginBuild Build => Inspection.Build;
+
+    public string Version => Inspection.Version;
+
+    /// <summary>The plugin's settings that it was loaded with.</summary>
+    public ConfigSettings Settings { get; }
 
     public DateTimeOffset LoadedAt { get; }
 
@@ -68,11 +75,20 @@ internal sealed class PluginGeneration
 
     public GenerationState State { get; private set; } = GenerationState.Active;
 
+    /// <summary>When its connections are cut, once it is replaced with a drainTimeout.</summary>
+    public DateTimeOffset? DrainDeadline { get; private set; }
+
+    /// <summary>Ends when it is retired and the last connection has given its lease back.</summary>
+    public Task LastLeaseReturned => _lastLeaseReturned.Task;
+
     /// <summary>Connections that hold it.</summary>
     public int Leases => Volatile.Read(ref _leases);
 
     /// <summary>What is loaded; only before <see cref="RetireAsync"/>.</summary>
     public LoadedPlugin Loaded => _loaded ?? throw new ObjectDisposedException(nameof(PluginGeneration));
+
+    /// <summary>From now on its connections are to be told; set before they are looked for, and looked at after one is added.</summary>
+    public void DrainUntil(DateTimeOffset deadline) => DrainDeadline = deadline;
 
     /// <summary>False once the generation is retired: its successor is in place.</summary>
     public bool TryLease()

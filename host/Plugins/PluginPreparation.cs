@@ -12,60 +12,82 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
     private readonly PluginInspector _inspector = new();
 
     /// <summary>Prepares all plugins of a configuration; whatever was loaded is in the result, also beside errors.</summary>
-    public PreparedPlugins Prepare(ServerConfig config)
+    /// <param name="config">What is to run.</param>
+    /// <param name="present">What runs now; what has not changed of it is used again.</param>
+    /// <param name="chosen">Builds to take instead of what lies in the drop folder, by plugin.</param>
+    public PreparedPlugins Prepare(ServerConfig config, PresentPlugins present, IReadOnlyDictionary<string, PluginBuild> chosen)
     {
         var prepared = new PreparedPlugins();
         foreach (var endpoints in config.Endpoints.GroupBy(endpoint => endpoint.Plugin, StringComparer.Ordinal))
         {
-            Prepare(config, endpoints.Key, [.. endpoints], prepared);
+            var before = prepared.Errors.Count;
+            var build = chosen.GetValueOrDefault(endpoints.Key);
+            try
+            {
+                build ??= store.Import(config.PluginDirectory, endpoints.Key);
+                Prepare(config, build, [.. endpoints], present, prepared);
+            }
+            catch (PluginException problem)
+            {
+                prepared.Errors.Add(endpoints.First().Position["plugin"].Error(problem.Message));
+            }
+
+            if (prepared.Errors.Count > before)
+            {
+                prepared.Failed.Add(endpoints.Key, (build, string.Join(Environment.NewLine, prepared.Errors.Skip(before))));
+            }
         }
 
         return prepared;
     }
 
-    /// <summary>Copies and inspects one plugin, whether an endpoint names it or not.</summary>
-    /// <exception cref="PluginException">There is nothing to inspect.</exception>
-    public PluginInspection Inspect(string pluginDirectory, string name) => _inspector.Inspect(store.Import(pluginDirectory, name));
-
-    private void Prepare(ServerConfig config, string name, List<EndpointConfig> endpoints, PreparedPlugins prepared)
+    private void Prepare(ServerConfig config, PluginBuild build, List<EndpointConfig> endpoints, PresentPlugins present, PreparedPlugins prepared)
     {
-        var position = endpoints[0].Position["plugin"];
-        try
+        var plugin = config.Plugin(build.Name);
+        if (plugin.Sha256 is { } pinned && pinned != build.Sha256)
         {
-            var inspection = Inspect(config.PluginDirectory, name);
-            prepared.Inspections.Add(inspection);
-            if (inspection.Problems.Count > 0)
-            {
-                prepared.Errors.AddRange(inspection.Problems.Select(position.Error));
-                return;
-            }
-
-            var handlers = endpoints.Select(endpoint => (endpoint, Handler: ResolveHandler(inspection, endpoint, prepared.Errors))).ToList();
-            if (handlers.Any(pair => pair.Handler is null))
-            {
-                return;
-            }
-
-            const int first = 1;
-            var settings = config.Plugin(name).Settings;
-            var loaded = LoadedPlugin.Load(inspection, first, settings, logs, time);
-            prepared.Generations.Add(name, new PluginGeneration(first, inspection, loaded, time, logs.CreateLogger(Log.Category)));
-            if (settings.Values.Count > 0 && inspection.PluginType is null && !handlers.Any(pair => HandlerBinder.AsksFor<IConfiguration>(loaded, pair.Handler!)))
-            {
-                prepared.Errors.Add(settings.Position.Error($"nothing in plugin {name} reads them: it has no IPlugin, and no handler asks for IConfiguration; remove them, or put what is for a handler under the endpoint's settings"));
-            }
-
-            foreach (var (endpoint, handler) in handlers)
-            {
-                if (HandlerBinder.Bind(prepared.Generations[name], handler!, endpoint, prepared.Errors) is { } binding)
-                {
-                    prepared.Bindings.Add(endpoint.Name, binding);
-                }
-            }
+            prepared.Errors.Add(plugin.Position!["sha256"].Error($"plugin {build.Name}: the build in {build.Source} is {build.Sha256}, and only this one may run; put that build there, or change the pin"));
+            return;
         }
-        catch (PluginException problem)
+
+        if (present.Generation(build, plugin) is { } serving)
         {
-            prepared.Errors.Add(position.Error(problem.Message));
+            prepared.Kept.Add(build.Name, serving);
+            Bind(serving, endpoints, present, prepared);
+            return;
+        }
+
+        var inspection = _inspector.Inspect(build);
+        prepared.Inspections.Add(inspection);
+        prepared.Errors.AddRange(inspection.Problems.Select(endpoints[0].Position["plugin"].Error));
+        if (inspection.Problems.Count > 0)
+        {
+            return;
+        }
+
+        var number = present.NextNumber(build.Name);
+        var loaded = LoadedPlugin.Load(inspection, number, plugin.Settings, logs, time);
+        var generation = new PluginGeneration(number, inspection, plugin.Settings, loaded, time, logs.CreateLogger(Log.Category));
+        prepared.Generations.Add(build.Name, generation);
+        Bind(generation, endpoints, present, prepared);
+        if (plugin.Settings.Values.Count > 0 && inspection.PluginType is null && !inspection.Handlers.Any(handler => HandlerBinder.AsksFor<IConfiguration>(loaded, handler)))
+        {
+            prepared.Errors.Add(plugin.Settings.Position.Error($"nothing in plugin {build.Name} reads them: it has no IPlugin, and no handler asks for IConfiguration; remove them, or put what is for a handler under the endpoint's settings"));
+        }
+    }
+
+    private static void Bind(PluginGeneration generation, List<EndpointConfig> endpoints, PresentPlugins present, PreparedPlugins prepared)
+    {
+        foreach (var endpoint in endpoints)
+        {
+            if (present.Binding(endpoint, generation) is { } unchanged)
+            {
+                prepared.Bindings.Add(endpoint.Name, unchanged);
+            }
+            else if (ResolveHandler(generation.Inspection, endpoint, prepared.Errors) is { } handler && HandlerBinder.Bind(generation, handler, endpoint, prepared.Errors) is { } binding)
+            {
+                prepared.Bindings.Add(endpoint.Name, binding);
+            }
         }
     }
 

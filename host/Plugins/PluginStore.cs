@@ -35,6 +35,35 @@ internal sealed class PluginStore(string stateDirectory)
         }
     }
 
+    /// <summary>A copy made before, if it is still whole.</summary>
+    public PluginBuild? Find(string name, string sha256)
+    {
+        var folder = Path.Combine(_root, name, sha256);
+        return File.Exists(Path.Combine(folder, $"{name}.dll")) && Hash(folder) == sha256 ? new PluginBuild(name, sha256, folder, folder) : null;
+    }
+
+    /// <summary>Removes a plugin's copies, but for those named, and what a host that was killed had left half done.</summary>
+    public void Clean(string name, IReadOnlyCollection<string> keep)
+    {
+        var home = Path.Combine(_root, name);
+        if (!Directory.Exists(home))
+        {
+            return;
+        }
+
+        foreach (var folder in Directory.EnumerateDirectories(home).Where(folder => !keep.Contains(Path.GetFileName(folder))))
+        {
+            try
+            {
+                Delete(folder);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // A left-over copy costs disk space, and is tried again at the next start.
+            }
+        }
+    }
+
     /// <summary>SHA-256 over the lines <c>path NUL sha256(content) LF</c>, sorted by their bytes, of every file but .pdb; symbolic links are followed.</summary>
     public static string Hash(string folder)
     {

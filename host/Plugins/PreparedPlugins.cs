@@ -7,22 +7,49 @@ internal sealed class PreparedPlugins
 {
     public List<ConfigError> Errors { get; } = [];
 
+    /// <summary>Plugins that cannot be used so, with the build if it got that far, and why.</summary>
+    public Dictionary<string, (PluginBuild? Build, string Error)> Failed { get; } = new(StringComparer.Ordinal);
+
     public List<PluginInspection> Inspections { get; } = [];
 
-    /// <summary>By plugin.</summary>
+    /// <summary>Newly loaded, by plugin.</summary>
     public Dictionary<string, PluginGeneration> Generations { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Already serving and unchanged, by plugin.</summary>
+    public Dictionary<string, PluginGeneration> Kept { get; } = new(StringComparer.Ordinal);
 
     /// <summary>By endpoint name.</summary>
     public Dictionary<string, HandlerBinding> Bindings { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Lets go of everything, when what was prepared is not going to serve.</summary>
-    public void Discard()
+    /// <summary>Starts the services of what was loaded; adds an error where that fails.</summary>
+    public async Task StartAsync(ServerConfig config)
+    {
+        foreach (var (name, generation) in Generations)
+        {
+            try
+            {
+                await generation.Loaded.StartAsync();
+            }
+            catch (PluginException problem)
+            {
+                Errors.Add(config.Endpoints.First(endpoint => endpoint.Plugin == name).Position["plugin"].Error(problem.Message));
+                Failed[name] = (generation.Build, problem.Message);
+            }
+        }
+    }
+
+    /// <summary>Stops and lets go of everything that was loaded, when it is not going to serve.</summary>
+    public async Task DiscardAsync()
     {
         Bindings.Clear();
         foreach (var generation in Generations.Values)
         {
-            // Nothing of it serves, so nothing waits: it retires by itself, and tells if it cannot.
+            await generation.StopAsync();
+
+            // No connection holds it, so nothing waits for its unloading: it retires by itself, and tells if it cannot.
             _ = generation.RetireAsync();
         }
+
+        Generations.Clear();
     }
 }

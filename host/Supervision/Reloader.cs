@@ -1,16 +1,173 @@
+using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
+using PluginServer.Diagnostics;
+using PluginServer.Plugins;
+
 namespace PluginServer.Supervision;
 
 /// <summary>The one consumer of every wish to change the running host: a file, a signal, a person.</summary>
-internal sealed class Reloader
+internal sealed class Reloader(Server server, string file, ILogger log, TimeProvider time) : IDisposable
 {
-    /// <summary>Turns false the moment a stop begins.</summary>
-    public bool IsReady => throw new NotSupportedException();
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
+    private volatile IReadOnlyList<ConfigError> _errors = [];
+    private string? _refusedText;
 
-    public ServerStatus Status() => throw new NotSupportedException();
+    /// <summary>Turns false the moment a stop begins.</summary>
+    public bool IsReady => server.IsReady;
+
+    /// <summary>Why the present files do not run; empty when they do.</summary>
+    public IReadOnlyList<ConfigError> Errors => _errors;
+
+    public ServerStatus Status() => StatusReport.Of(server, file, _errors);
 
     /// <summary>Applies plugins.json and changed plugins now. Never throws.</summary>
-    public Task<ReloadOutcome> ReloadAsync() => throw new NotSupportedException();
+    public Task<ReloadOutcome> ReloadAsync() => OneAtATimeAsync(() => ApplyFilesAsync(asked: true));
+
+    /// <summary>The same because files have changed: what was refused and is still the same is not tried again.</summary>
+    public Task<ReloadOutcome> FilesChangedAsync() => OneAtATimeAsync(() => ApplyFilesAsync(asked: false));
 
     /// <summary>Back to the build that served before. Never throws.</summary>
-    public Task<ReloadOutcome> RollbackAsync(string plugin) => throw new NotSupportedException(plugin);
+    public Task<ReloadOutcome> RollbackAsync(string plugin) => OneAtATimeAsync(async () =>
+    {
+        var position = server.Config.Position.Child("plugins").Child(plugin);
+        if (server.Plugin(plugin)?.Active is not { } active)
+        {
+            return Rejected([position.Error($"no plugin {plugin} serves; there is {string.Join(", ", server.Plugins.Where(known => known.Active is not null).Select(known => known.Name))}")]);
+        }
+
+        if (server.Before(plugin, active.Build.Sha256) is not { } before)
+        {
+            return Rejected([position.Error($"there is no build of plugin {plugin} to go back to: none served before {active.Build.Sha256}")]);
+        }
+
+        var builds = server.Plugins.Where(known => known.Active is not null).ToDictionary(known => known.Name, known => known.Active!.Build, StringComparer.Ordinal);
+        builds[plugin] = before;
+        var result = await server.TryApplyAsync(server.Config, builds);
+        if (result.Errors.Count == 0)
+        {
+            server.History.MarkRolledBack(plugin, active.Build.Sha256);
+        }
+
+        return Outcome(result.Changes, result.Errors);
+    });
+
+    /// <summary>Waits for a change that is under way, lets no further one in, and stops the host.</summary>
+    public async Task<int> StopAsync(string signal, CancellationToken cutNow)
+    {
+        await _one.WaitAsync(cutNow).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return await server.StopAsync(signal, cutNow);
+    }
+
+    public void Dispose() => _one.Dispose();
+
+    private async Task<ReloadOutcome> OneAtATimeAsync(Func<Task<ReloadOutcome>> change)
+    {
+        await _one.WaitAsync();
+        try
+        {
+            return await change();
+        }
+        catch (Exception error)
+        {
+            // A bug of ours must not end the host's ability to change.
+            return Rejected([server.Config.Position.Error($"unexpected: {error}")]);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private async Task<ReloadOutcome> ApplyFilesAsync(bool asked)
+    {
+        var read = ConfigReader.Read(file);
+        var next = read.Config ?? server.Config;
+        var text = File.Exists(file) ? await File.ReadAllTextAsync(file) : "";
+        var builds = server.Choose(next);
+        if (!asked && text == _refusedText)
+        {
+            KeepRefused(builds);
+        }
+
+        List<string> changes = [];
+        List<ConfigError> errors = [.. read.Errors];
+        var result = await server.TryApplyAsync(next, builds);
+        changes.AddRange(result.Changes);
+        errors.AddRange(result.Errors);
+        if (result.Errors.Count > 0)
+        {
+            Remember(result, text);
+            changes.AddRange(await ApplyTheRestAsync(next, builds, result));
+        }
+        else if (read.Errors.Count == 0)
+        {
+            Forget(builds, text);
+        }
+
+        _errors = errors;
+        return Outcome(changes, errors);
+    }
+
+    /// <summary>A plugin that cannot be used must not keep the others from changing, nor an edit that needs it the plugins that do not.</summary>
+    private async Task<IReadOnlyList<string>> ApplyTheRestAsync(ServerConfig next, Dictionary<string, PluginBuild> builds, ApplyResult refused)
+    {
+        foreach (var name in refused.Failed.Keys)
+        {
+            if (server.Plugin(name)?.Active is { } active)
+            {
+                builds[name] = active.Build;
+            }
+        }
+
+        var rest = await server.TryApplyAsync(next, builds);
+        return rest.Errors.Count == 0 || next == server.Config ? rest.Changes : (await server.TryApplyAsync(server.Config, builds)).Changes;
+    }
+
+    private void KeepRefused(Dictionary<string, PluginBuild> builds)
+    {
+        foreach (var (name, sha256) in _refused)
+        {
+            if (builds.GetValueOrDefault(name)?.Sha256 == sha256 && server.Plugin(name)?.Active is { } active)
+            {
+                builds[name] = active.Build;
+            }
+        }
+    }
+
+    private void Remember(ApplyResult result, string text)
+    {
+        _refusedText = text;
+        foreach (var (name, (build, error)) in result.Failed)
+        {
+            _refused[name] = build?.Sha256 ?? "";
+            server.Plugin(name)?.Fail(build?.Sha256 ?? "", error, time.GetUtcNow());
+        }
+    }
+
+    private void Forget(Dictionary<string, PluginBuild> builds, string text)
+    {
+        _refusedText = text;
+        foreach (var name in _refused.Keys.Where(name => builds.GetValueOrDefault(name)?.Sha256 != _refused[name]).ToList())
+        {
+            _refused.Remove(name);
+            server.Plugin(name)?.ClearError();
+        }
+    }
+
+    private ReloadOutcome Outcome(IReadOnlyList<string> changes, IReadOnlyList<ConfigError> errors)
+    {
+        if (changes.Count > 0)
+        {
+            Log.Applied(log, server.Revision, string.Join("; ", changes));
+        }
+
+        return errors.Count > 0 ? Rejected(errors, changes) : new ReloadOutcome(true, server.Revision, changes, []);
+    }
+
+    private ReloadOutcome Rejected(IReadOnlyList<ConfigError> errors, IReadOnlyList<string>? changes = null)
+    {
+        Log.Rejected(log, server.Revision, string.Join("; ", errors));
+        return new ReloadOutcome(false, server.Revision, changes ?? [], errors);
+    }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
@@ -6,25 +8,48 @@ using PluginServer.Plugins;
 
 namespace PluginServer.Supervision;
 
-/// <summary>The running host: its endpoints and the generations behind them, from start to stop.</summary>
-internal sealed class Server : IDisposable
+/// <summary>The running host: its endpoints, the plugins behind them, and the one way in which they change.</summary>
+/// <remarks>Changes come one at a time, from <see cref="Reloader"/>; everything else may be read from any thread.</remarks>
+internal sealed partial class Server : IDisposable
 {
-    private readonly ILogger _log;
-    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<string, RunningPlugin> _plugins = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<RunningEndpoint, Task<int>> _leaving = new();
+    private readonly PluginPreparation _preparation;
+    private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
-    private readonly List<RunningEndpoint> _running = [];
-    private readonly List<PluginGeneration> _generations = [];
+    private readonly Supervisor _supervisor;
+    private readonly Transport _transport;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private ImmutableArray<RunningEndpoint> _running = [];
 
-    private Server(ServerConfig config, StateDirectory state, TimeProvider time, ILogger log)
+    private Server(ServerConfig config, StateDirectory state, ILoggerFactory logs, TimeProvider time, Transport transport)
     {
-        Config = config;
         _state = state;
         _time = time;
-        _log = log;
+        _transport = transport;
+        _log = logs.CreateLogger(Log.Category);
+        _runner = new ConnectionRunner(time);
+        _supervisor = new Supervisor(time, _log);
+        Store = new PluginStore(state.Path);
+        History = new BuildHistory(state.Path);
+        _preparation = new PluginPreparation(Store, logs, time);
+        Config = config with { Endpoints = [] };
         Places = new Places(config.MaxConnections ?? HostLimit.FromOpenFiles());
+        StartedAt = time.GetUtcNow();
     }
 
-    public ServerConfig Config { get; }
+    /// <summary>What runs.</summary>
+    public ServerConfig Config { get; private set; }
+
+    /// <summary>Counts the changes that were applied; 1 is the start.</summary>
+    public int Revision { get; private set; }
+
+    public DateTimeOffset StartedAt { get; }
+
+    public PluginStore Store { get; }
+
+    public BuildHistory History { get; }
 
     /// <summary>The limit over all endpoints.</summary>
     public Places Places { get; }
@@ -34,52 +59,72 @@ internal sealed class Server : IDisposable
 
     public IEnumerable<Endpoint> Endpoints => _running.Select(running => running.Endpoint);
 
-    public IReadOnlyList<PluginGeneration> Generations => _generations;
+    public IEnumerable<RunningPlugin> Plugins => _plugins.Values.OrderBy(plugin => plugin.Name, StringComparer.Ordinal);
 
-    /// <summary>Prepares everything that can fail, then begins to accept everywhere.</summary>
+    public IReadOnlyList<PluginGeneration> Generations => [.. Plugins.SelectMany(plugin => plugin.Generations)];
+
+    public RunningPlugin? Plugin(string name) => _plugins.GetValueOrDefault(name);
+
+    /// <summary>Prepares everything that can fail, then begins to accept everywhere. A plugin whose present build cannot be
+    /// used is served, loudly, by a build that served before.</summary>
     /// <exception cref="StartException">Something is wrong; nothing was left running and no port open.</exception>
     public static async Task<Server> StartAsync(ServerConfig config, ILoggerFactory logs, TimeProvider time, Transport transport)
     {
-        var log = logs.CreateLogger(Log.Category);
-        var state = StateDirectory.Claim(config.StateDirectory);
-        var prepared = new PluginPreparation(new PluginStore(state.Path), logs, time).Prepare(config);
-        var server = new Server(config, state, time, log);
-        var endpoints = new List<Endpoint>();
-        if (prepared.Errors.Count == 0)
+        var server = new Server(config, StateDirectory.Claim(config.StateDirectory), logs, time, transport);
+        var builds = server.Choose(config);
+        var result = await server.TryApplyAsync(config, builds);
+        while (result.Errors.Count > 0 && server.FallBack(result, builds))
         {
-            await server.StartServicesAsync(prepared);
-            server.Bind(prepared, transport, endpoints);
+            result = await server.TryApplyAsync(config, builds);
         }
 
-        if (prepared.Errors.Count > 0)
+        if (result.Errors.Count > 0)
         {
-            endpoints.ForEach(endpoint => endpoint.Dispose());
-            await Task.WhenAll(prepared.Generations.Values.Select(generation => generation.StopAsync()));
-            prepared.Discard();
             server.Dispose();
-            throw new StartException([.. prepared.Errors.Select(error => error.ToString())]);
+            throw new StartException([.. result.Errors.Select(error => error.ToString())]);
         }
 
-        server.Commit(prepared, endpoints);
+        server.CleanStore();
+        server.IsReady = true;
         return server;
     }
 
     /// <summary>Logs what serves where: apart from the start, so that a person's table can come first.</summary>
     public void LogServing()
     {
-        foreach (var generation in _generations)
-        {
-            Log.GenerationLoaded(_log, generation.Build.Name, generation.Version, generation.Build.Sha256, generation.Number);
-        }
-
         foreach (var endpoint in Endpoints)
         {
             var binding = endpoint.Slot.Current!;
             Log.EndpointListens(_log, endpoint.Name, endpoint.Address, binding.Generation.Build.Name, binding.Handler, binding.Generation.Number);
         }
 
-        Log.Serving(_log, _running.Count, _generations.Count, Places.Limit);
+        Log.Serving(_log, _running.Length, _plugins.Count, Places.Limit);
     }
+
+    /// <summary>The builds to use: what lies in the drop folders, but nothing that was rolled back. What cannot be read is left out,
+    /// for the preparation to say why.</summary>
+    public Dictionary<string, PluginBuild> Choose(ServerConfig config)
+    {
+        var builds = new Dictionary<string, PluginBuild>(StringComparer.Ordinal);
+        foreach (var name in config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct(StringComparer.Ordinal))
+        {
+            try
+            {
+                var build = Store.Import(config.PluginDirectory, name);
+                builds[name] = History.IsRolledBack(name, build.Sha256) ? Plugin(name)?.Active?.Build ?? Before(name, build.Sha256) ?? build : build;
+            }
+            catch (PluginException)
+            {
+                // Said by the preparation, with its place.
+            }
+        }
+
+        return builds;
+    }
+
+    /// <summary>The latest build of a plugin that served, other than this one, and is still whole in the store.</summary>
+    public PluginBuild? Before(string name, string? sha256) =>
+        History.Served(name).Where(served => served != sha256).Select(served => Store.Find(name, served)).FirstOrDefault(build => build is not null);
 
     /// <summary>Not ready at once; accepts for <c>shutdownDelay</c> more, drains every endpoint within <c>shutdownTimeout</c>,
     /// cuts what is left then or when <paramref name="cutNow"/> is cancelled, and stops the plugins' services.</summary>
@@ -92,60 +137,67 @@ internal sealed class Server : IDisposable
         Log.Draining(_log, Endpoints.Sum(endpoint => endpoint.Connections.Count), Config.ShutdownTimeout);
         using var timeout = new CancellationTokenSource(Config.ShutdownTimeout, _time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cutNow);
-        var cut = (await Task.WhenAll(_running.Select(running => running.DrainAsync(deadline.Token)))).Sum();
+
+        // Endpoints that were removed before have deadlines of their own, which a stop only brings forward.
+        await using var registration = deadline.Token.UnsafeRegister(_ => CutLeaving(), null);
+        var cut = (await Task.WhenAll(_running.Select(running => running.DrainAsync(deadline.Token)).Concat(_leaving.Values))).Sum();
         if (cut > 0)
         {
             Log.ConnectionsCut(_log, cut);
         }
 
-        await Task.WhenAll(_generations.Select(generation => generation.StopAsync()));
+        await Task.WhenAll(Generations.Select(generation => generation.StopAsync()));
         Log.Stopped(_log);
         return cut;
     }
 
     public void Dispose()
     {
-        _running.ForEach(running => running.Dispose());
+        foreach (var running in _running.Concat(_leaving.Keys))
+        {
+            running.Dispose();
+        }
+
         _state.Dispose();
     }
 
-    private async Task StartServicesAsync(PreparedPlugins prepared)
+    private void CutLeaving()
     {
-        foreach (var (name, generation) in prepared.Generations)
+        foreach (var leaving in _leaving.Keys)
         {
-            try
-            {
-                await generation.Loaded.StartAsync();
-            }
-            catch (PluginException problem)
-            {
-                var endpoint = Config.Endpoints.First(endpoint => endpoint.Plugin == name);
-                prepared.Errors.Add(endpoint.Position["plugin"].Error(problem.Message));
-            }
+            leaving.Endpoint.Connections.Cut("the host stops");
         }
     }
 
-    private void Bind(PreparedPlugins prepared, Transport transport, List<Endpoint> endpoints)
+    private bool FallBack(ApplyResult result, Dictionary<string, PluginBuild> builds)
     {
-        var runner = new ConnectionRunner(_time);
-        foreach (var config in Config.Endpoints)
+        var found = false;
+        foreach (var (name, failed) in result.Failed)
         {
-            try
+            // One build further back each time, until one serves or none is left.
+            var tried = builds.GetValueOrDefault(name)?.Sha256;
+            var served = History.Served(name);
+            var next = served.IndexOf(tried ?? "") + 1;
+            var build = served.Skip(next).Where(sha256 => sha256 != tried).Select(sha256 => Store.Find(name, sha256)).FirstOrDefault(candidate => candidate is not null);
+            if (build is not null)
             {
-                endpoints.Add(new Endpoint(config, Listener.Bind(config, transport), prepared.Bindings[config.Name], transport, runner, _log));
+                Log.FellBack(_log, name, build.Sha256, failed.Error);
+                builds[name] = build;
+                found = true;
             }
-            catch (ListenException problem)
-            {
-                prepared.Errors.Add(config.Position["port"].Error(problem.Message));
-            }
+        }
+
+        return found;
+    }
+
+    private void CleanStore()
+    {
+        foreach (var plugin in Plugins)
+        {
+            Clean(plugin);
         }
     }
 
-    private void Commit(PreparedPlugins prepared, List<Endpoint> endpoints)
-    {
-        var supervisor = new Supervisor(_time, _log);
-        _generations.AddRange(prepared.Generations.Values);
-        _running.AddRange(endpoints.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), supervisor, _time)));
-        IsReady = true;
-    }
+    private void Clean(RunningPlugin plugin) =>
+        Store.Clean(plugin.Name, [.. History.Served(plugin.Name), .. plugin.Generations.Where(generation => generation.State != GenerationState.Unloaded).Select(generation => generation.Build.Sha256)]);
 }

@@ -53,7 +53,7 @@ internal sealed class UnloadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static (PluginGeneration Generation, object?[] Held) Hold(Workspace workspace, TimeProvider time)
     {
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, time).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!);
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, time).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Echo"];
         return (generation, [generation.Loaded.Assembly]);
@@ -65,7 +65,7 @@ internal sealed class UnloadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static async Task<PluginGeneration> ServeAsync(ServerConfig config, Workspace workspace)
     {
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config);
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();

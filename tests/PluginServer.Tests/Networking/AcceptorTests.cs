@@ -90,6 +90,6 @@ internal sealed class AcceptorTests
 
         public override Socket? TryAccept(Socket listening) => _real.TryAccept(listening);
 
-        public override TransportConnection Attach(Socket socket, int readLimit) => _real.Attach(socket, readLimit);
+        public override TransportConnection Attach(Socket socket, ConnectionLimits limits) => _real.Attach(socket, limits);
     }
 }

@@ -32,7 +32,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
             accepted.NoDelay = true;
         }
 
-        return new Link(client, transport.Attach(accepted, readLimit));
+        return new Link(client, transport.Attach(accepted, new ConnectionLimits { ReadLimit = readLimit }));
     }
 
     public static Socket Listen(EndPoint address)

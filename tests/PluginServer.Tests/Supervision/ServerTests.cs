@@ -125,11 +125,11 @@ internal sealed class ServerTests
 
         public override Socket? TryAccept(Socket listening) => _real.TryAccept(listening);
 
-        public override TransportConnection Attach(Socket socket, int readLimit)
+        public override TransportConnection Attach(Socket socket, ConnectionLimits limits)
         {
             Buffers.Add((socket.ReceiveBufferSize, socket.SendBufferSize));
             Options.Add((socket.NoDelay, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)! != 0));
-            return _real.Attach(socket, readLimit);
+            return _real.Attach(socket, limits);
         }
     }
 }

@@ -13,26 +13,30 @@ internal sealed class TestServer : IAsyncDisposable
     private readonly Workspace _workspace;
     private readonly LogKeeper _log;
     private bool _stopped;
+    private bool _keep;
 
-    private TestServer(Server server, Workspace workspace, LogKeeper log)
+    private TestServer(Server server, Workspace workspace, LogKeeper log, TimeProvider time)
     {
         Server = server;
+        Reloader = new Reloader(server, workspace.ConfigFile, log, time);
         _workspace = workspace;
         _log = log;
     }
+
+    public Reloader Reloader { get; }
 
     public Server Server { get; }
 
     public IReadOnlyCollection<string> Log => _log.Lines;
 
-    public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null)
+    public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null, bool keep = false)
     {
         var read = ConfigReader.Read(workspace.ConfigFile);
         Assert.That(read.Errors, Is.Empty);
         var log = new LogKeeper();
         var clock = time ?? TimeProvider.System;
         var server = await Server.StartAsync(read.Config!, log, clock, transport ?? new SocketTransport(clock)).Within();
-        return new TestServer(server, workspace, log);
+        return new TestServer(server, workspace, log, clock) { _keep = keep };
     }
 
     /// <summary>A host with one endpoint, "test", on any port.</summary>
@@ -64,7 +68,7 @@ internal sealed class TestServer : IAsyncDisposable
     public async Task<int> StopAsync(CancellationToken cutNow = default)
     {
         _stopped = true;
-        return await Server.StopAsync("test", cutNow).Within();
+        return await Reloader.StopAsync("test", cutNow).Within();
     }
 
     public async ValueTask DisposeAsync()
@@ -74,8 +78,12 @@ internal sealed class TestServer : IAsyncDisposable
             await StopAsync(new CancellationToken(canceled: true));
         }
 
+        Reloader.Dispose();
         Server.Dispose();
-        _workspace.Dispose();
+        if (!_keep)
+        {
+            _workspace.Dispose();
+        }
     }
 
     private sealed class LogKeeper : ILoggerFactory, ILogger

@@ -38,6 +38,13 @@ internal sealed class Workspace : IDisposable
         return this;
     }
 
+    /// <summary>Makes the drop folder of the Swap fixture another build.</summary>
+    public Workspace Version(string version)
+    {
+        File.WriteAllText(Path.Combine(PluginFolder("Swap"), "version.txt"), version);
+        return this;
+    }
+
     public void Dispose()
     {
         if (Directory.Exists(Root))

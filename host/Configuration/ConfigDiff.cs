@@ -1,0 +1,74 @@
+namespace PluginServer.Configuration;
+
+/// <summary>What an edit changes, in words: from one valid configuration to another.</summary>
+internal static class ConfigDiff
+{
+    /// <summary>A line for each difference; none when both say the same.</summary>
+    public static IReadOnlyList<string> Lines(ServerConfig before, ServerConfig after)
+    {
+        List<string> lines = [];
+        Compare(lines, "pluginDirectory", before.PluginDirectory, after.PluginDirectory);
+        Compare(lines, "stateDirectory", before.StateDirectory, after.StateDirectory, ", from the next start on");
+        Compare(lines, "maxConnections", before.MaxConnections, after.MaxConnections);
+        Compare(lines, "shutdownDelay", before.ShutdownDelay, after.ShutdownDelay);
+        Compare(lines, "shutdownTimeout", before.ShutdownTimeout, after.ShutdownTimeout);
+        foreach (var name in before.Plugins.Keys.Union(after.Plugins.Keys).Order(StringComparer.Ordinal))
+        {
+            Plugin(lines, before.Plugin(name), after.Plugin(name));
+        }
+
+        var old = before.Endpoints.ToDictionary(endpoint => endpoint.Identity, StringComparer.Ordinal);
+        foreach (var endpoint in after.Endpoints)
+        {
+            if (old.Remove(endpoint.Identity, out var known))
+            {
+                Endpoint(lines, known, endpoint);
+            }
+            else
+            {
+                lines.Add($"endpoint {endpoint.Name} added on {endpoint.AddressAndPort}");
+            }
+        }
+
+        lines.AddRange(old.Values.Select(endpoint => $"endpoint {endpoint.Name} removed from {endpoint.AddressAndPort}"));
+        return lines;
+    }
+
+    private static void Plugin(List<string> lines, PluginConfig before, PluginConfig after)
+    {
+        var what = $"plugin {after.Name}: ";
+        Compare(lines, what + "drainTimeout", before.DrainTimeout, after.DrainTimeout);
+        Compare(lines, what + "sha256", before.Sha256, after.Sha256);
+        if (before.Settings != after.Settings)
+        {
+            lines.Add($"{what}settings");
+        }
+    }
+
+    private static void Endpoint(List<string> lines, EndpointConfig before, EndpointConfig after)
+    {
+        var what = $"endpoint {after.Name}: ";
+        Compare(lines, what + "name", before.Name, after.Name);
+        Compare(lines, what + "plugin", before.Plugin, after.Plugin);
+        Compare(lines, what + "handler", before.Handler, after.Handler);
+        Compare(lines, what + "transport", before.Transport, after.Transport);
+        Compare(lines, what + "backlog", before.Backlog, after.Backlog);
+        Compare(lines, what + "maxConnections", before.MaxConnections, after.MaxConnections);
+        Compare(lines, what + "readLimit", before.ReadLimit, after.ReadLimit);
+        Compare(lines, what + "socket", before.Socket, after.Socket);
+        if (before.Settings != after.Settings)
+        {
+            lines.Add($"{what}settings");
+        }
+    }
+
+    private static void Compare<T>(List<string> lines, string key, T before, T after, string when = "")
+    {
+        if (!EqualityComparer<T>.Default.Equals(before, after))
+        {
+            lines.Add($"{key}: {Text(before)} -> {Text(after)}{when}");
+        }
+    }
+
+    private static string Text<T>(T value) => value?.ToString() ?? "null";
+}

@@ -1,0 +1,147 @@
+using PluginServer.Configuration;
+using PluginServer.Diagnostics;
+using PluginServer.Networking;
+using PluginServer.Plugins;
+
+namespace PluginServer.Supervision;
+
+/// <content>One change: PREPARE, which may fail and leaves everything as it was; COMMIT, which cannot; RETIRE, in the background.</content>
+internal sealed partial class Server
+{
+    /// <summary>Makes the host run a configuration with these builds. All of it or, with errors, nothing.</summary>
+    public async Task<ApplyResult> TryApplyAsync(ServerConfig next, IReadOnlyDictionary<string, PluginBuild> builds)
+    {
+        var prepared = CleanContext.Run(() => _preparation.Prepare(next, new PresentPlugins(_plugins, Bound), builds));
+        var opened = new List<Endpoint>();
+        if (prepared.Errors.Count == 0)
+        {
+            await prepared.StartAsync(next);
+        }
+
+        if (prepared.Errors.Count == 0)
+        {
+            Open(next, prepared, opened);
+        }
+
+        if (prepared.Errors.Count > 0)
+        {
+            opened.ForEach(endpoint => endpoint.Dispose());
+            await prepared.DiscardAsync();
+            return new ApplyResult(prepared.Errors, prepared.Failed, []);
+        }
+
+        List<string> changes = [.. ConfigDiff.Lines(Config, next), .. prepared.Generations.Values.Select(Describe)];
+        if (changes.Count > 0)
+        {
+            Commit(next, prepared, opened);
+        }
+
+        return new ApplyResult([], prepared.Failed, changes);
+    }
+
+    private (EndpointConfig Config, HandlerBinding Binding)? Bound(string identity) =>
+        Endpoints.FirstOrDefault(endpoint => endpoint.Config.Identity == identity) is { } endpoint ? (endpoint.Config, endpoint.Slot.Current!) : null;
+
+    private string Describe(PluginGeneration generation) =>
+        $"plugin {generation.Build.Name}: generation {(Plugin(generation.Build.Name)?.Active is { } active ? $"{active.Number} -> {generation.Number}" : generation.Number)} ({generation.Version}, sha256 {generation.Build.Sha256})";
+
+    private void Open(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened)
+    {
+        var present = Endpoints.Select(endpoint => endpoint.Config.Identity).ToHashSet(StringComparer.Ordinal);
+        foreach (var config in next.Endpoints.Where(config => !present.Contains(config.Identity)))
+        {
+            try
+            {
+                opened.Add(new Endpoint(config, Listener.Bind(config, _transport), prepared.Bindings[config.Name], _transport, _runner, _log));
+            }
+            catch (ListenException problem)
+            {
+                var own = Endpoints.FirstOrDefault(endpoint => config.Port != 0 && endpoint.LocalEndPoint.Port == config.Port);
+                prepared.Errors.Add(config.Position["port"].Error(own is null
+                    ? problem.Message
+                    : $"{config.AddressAndPort} overlaps {own.Address}, on which endpoint {own.Name} of this host listens; take that one away first, in an edit of its own"));
+            }
+        }
+    }
+
+    private void Commit(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened)
+    {
+        Config = next;
+        Places.Limit = next.MaxConnections ?? HostLimit.FromOpenFiles();
+        var replaced = new List<(RunningPlugin Plugin, PluginGeneration Generation)>();
+        foreach (var (name, generation) in prepared.Generations)
+        {
+            var plugin = _plugins.GetOrAdd(name, static name => new RunningPlugin(name));
+            plugin.Reached(generation.Number);
+            Log.GenerationLoaded(_log, name, generation.Version, generation.Build.Sha256, generation.Number);
+            if (plugin.Activate(generation) is { } old)
+            {
+                replaced.Add((plugin, old));
+            }
+
+            History.MarkServed(name, generation.Build.Sha256);
+        }
+
+        var kept = new List<RunningEndpoint>();
+        foreach (var running in _running)
+        {
+            if (next.Endpoints.FirstOrDefault(config => config.Identity == running.Endpoint.Config.Identity) is { } config)
+            {
+                running.Endpoint.Update(config);
+                running.Endpoint.Slot.Exchange(prepared.Bindings[config.Name]);
+                kept.Add(running);
+            }
+            else
+            {
+                _leaving[running] = LeaveAsync(running, next.ShutdownTimeout);
+            }
+        }
+
+        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), _supervisor, _time)));
+        _running = [.. next.Endpoints.Select(config => kept.First(running => running.Endpoint.Config == config))];
+        Revision++;
+
+        var used = next.Endpoints.Select(endpoint => endpoint.Plugin).ToHashSet(StringComparer.Ordinal);
+        replaced.AddRange(_plugins.Values.Where(plugin => plugin.Active is not null && !used.Contains(plugin.Name)).Select(plugin => (plugin, plugin.Activate(null)!)));
+        foreach (var (plugin, generation) in replaced)
+        {
+            _ = RetireAsync(plugin, generation, next.Plugin(plugin.Name).DrainTimeout);
+        }
+
+    }
+
+    private async Task<int> LeaveAsync(RunningEndpoint running, TimeSpan timeout)
+    {
+        using var deadline = new CancellationTokenSource(timeout, _time);
+        var cut = await running.DrainAsync(deadline.Token);
+
+        // Its binding would hold the generation for as long as somebody holds the endpoint.
+        running.Endpoint.Slot.Exchange(null);
+        Log.EndpointRemoved(_log, running.Endpoint.Name, running.Endpoint.Address, cut);
+        _leaving.TryRemove(running, out _);
+        return cut;
+    }
+
+    private async Task RetireAsync(RunningPlugin plugin, PluginGeneration generation, TimeSpan? drainTimeout)
+    {
+        var retirement = generation.RetireAsync();
+        if (drainTimeout is { } timeout)
+        {
+            generation.DrainUntil(_time.GetUtcNow() + timeout);
+            ForEachConnectionSet(connections => connections.Drain(generation));
+            await generation.LastLeaseReturned.WaitAsync(timeout, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ForEachConnectionSet(connections => connections.Cut("the host cut it: the drainTimeout of its plugin is over", generation));
+        }
+
+        await retirement;
+        Clean(plugin);
+    }
+
+    private void ForEachConnectionSet(Action<ConnectionSet> action)
+    {
+        foreach (var running in _running.Concat(_leaving.Keys))
+        {
+            action(running.Endpoint.Connections);
+        }
+    }
+}

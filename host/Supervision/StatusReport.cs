@@ -1,0 +1,72 @@
+using System.Reflection;
+using PluginServer.Configuration;
+using PluginServer.Networking;
+using PluginServer.Plugins;
+
+namespace PluginServer.Supervision;
+
+/// <summary>Takes the picture that status shows.</summary>
+internal static class StatusReport
+{
+    private static readonly string Version = typeof(StatusReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    public static ServerStatus Of(Server server, string file, IReadOnlyList<ConfigError> errors) => new(
+        Environment.ProcessId,
+        Version,
+        server.StartedAt,
+        server.Revision,
+        new ConfigStatus(Path.GetFullPath(file), errors.Count == 0, errors),
+        [.. server.Endpoints.Select(Endpoint)],
+        [.. server.Plugins.Where(plugin => plugin.Active is not null || plugin.Generations.Count > 0).Select(plugin => Plugin(server, plugin))]);
+
+    private static EndpointStatus Endpoint(Endpoint endpoint)
+    {
+        var binding = endpoint.Slot.Current!;
+        var counters = endpoint.Counters;
+        var live = endpoint.Connections.All.Select(connection => connection.Transport).ToList();
+        return new EndpointStatus
+        {
+            Name = endpoint.Name,
+            Address = endpoint.Config.AddressText,
+            Port = endpoint.LocalEndPoint.Port,
+            Plugin = binding.Generation.Build.Name,
+            Handler = binding.Handler,
+            Generation = binding.Generation.Number,
+            State = "listening",
+            Transport = endpoint.Transport.Name,
+            Acceptors = 1,
+            AcceptorRestarts = counters.AcceptorRestarts,
+            AcceptErrors = counters.AcceptErrors,
+            ActiveConnections = endpoint.Connections.Count,
+            AcceptedConnections = counters.Accepted,
+            RejectedConnections = 0,
+            HandlerFaults = counters.HandlerFaults,
+            BytesReceived = counters.Received + live.Sum(transport => transport.BytesReceived),
+            BytesSent = counters.Sent + live.Sum(transport => transport.BytesSent),
+        };
+    }
+
+    private static PluginStatus Plugin(Server server, RunningPlugin plugin) => new(
+        plugin.Name,
+        "none",
+        "inline",
+        plugin.Active?.Version ?? plugin.Generations[0].Version,
+        plugin.LastError,
+        [.. plugin.Generations.Select(generation => Generation(server, generation))
+            .Concat(plugin.Failed.Select(failed => new GenerationStatus(failed.Number, failed.Sha256, "failed", 0, failed.At, null, null, null, failed.Error)))
+            .OrderByDescending(generation => generation.Number)]);
+
+    private static GenerationStatus Generation(Server server, PluginGeneration generation) => new(
+        generation.Number,
+        generation.Build.Sha256,
+        generation.State.ToString().ToLowerInvariant(),
+        generation.Leases,
+        generation.LoadedAt,
+        server.Endpoints.SelectMany(endpoint => endpoint.Connections.All)
+            .Where(connection => connection.Generation == generation)
+            .Select(connection => (TimeSpan?)TimeSpan.FromMilliseconds(Environment.TickCount64 - connection.AcceptedAt))
+            .Max(),
+        generation.DrainDeadline,
+        generation.State == GenerationState.Leaked ? "what holds its load context is not known" : null,
+        null);
+}
