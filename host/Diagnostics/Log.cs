@@ -58,8 +58,8 @@ internal static partial class Log
     [LoggerMessage(302, LogLevel.Information, "Plugin {Plugin} generation {Generation} unloaded after {Seconds:0.0} s")]
     public static partial void GenerationUnloaded(ILogger log, string plugin, int generation, double seconds);
 
-    [LoggerMessage(303, LogLevel.Warning, "Plugin {Plugin} generation {Generation} leaked: something still holds its load context {Seconds:0} s after the last connection")]
-    public static partial void GenerationLeaked(ILogger log, string plugin, int generation, double seconds);
+    [LoggerMessage(303, LogLevel.Warning, "Plugin {Plugin} generation {Generation} leaked: {Seconds:0} s after its last connection something still holds its load context, perhaps {Suspects}")]
+    public static partial void GenerationLeaked(ILogger log, string plugin, int generation, double seconds, string suspects);
 
     [LoggerMessage(304, LogLevel.Error, "Plugin {Plugin} generation {Generation}: {Service} failed to stop: {Error}")]
     public static partial void ServiceStopFailed(ILogger log, string plugin, int generation, string service, string error);

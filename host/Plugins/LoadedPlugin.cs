@@ -15,6 +15,8 @@ internal sealed class LoadedPlugin
     /// <summary>What a hosted service may take to start, and to stop.</summary>
     public static readonly TimeSpan ServiceTimeout = TimeSpan.FromSeconds(30);
 
+    private const BindingFlags DeclaredHere = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
     private readonly PluginLoadContext _context;
     private readonly PluginInspection _inspection;
     private readonly ServiceCollection _registrations;
@@ -67,6 +69,27 @@ internal sealed class LoadedPlugin
             throw new PluginException(inspection.PluginType is { } type
                 ? $"plugin {inspection.Build.Name}: its services cannot be set up: {Cause(error)}; mend ConfigureServices of {type}"
                 : $"plugin {inspection.Build.Name}: cannot be loaded: {Cause(error)}");
+        }
+    }
+
+    /// <summary>Compiles the plugin's own methods, so that the first connections do not wait for it: collectible code is
+    /// neither precompiled nor tiered. Runs none of them. A method that cannot be compiled is left to whoever calls it.</summary>
+    public void Compile()
+    {
+        var methods = Assembly.GetTypes()
+            .Where(type => !type.ContainsGenericParameters)
+            .SelectMany(type => type.GetMethods(DeclaredHere).Cast<MethodBase>().Concat(type.GetConstructors(DeclaredHere & ~BindingFlags.Static)))
+            .Where(method => !method.IsAbstract && !method.ContainsGenericParameters && (method.MethodImplementationFlags & (MethodImplAttributes.InternalCall | MethodImplAttributes.Runtime)) == 0 && (method.Attributes & MethodAttributes.PinvokeImpl) == 0);
+        foreach (var method in methods)
+        {
+            try
+            {
+                RuntimeHelpers.PrepareMethod(method.MethodHandle);
+            }
+            catch (Exception error) when (error is not OutOfMemoryException)
+            {
+                // It would fail in the same way when called, and perhaps it never is.
+            }
         }
     }
 

@@ -81,6 +81,9 @@ internal sealed class PluginGeneration
     /// <summary>Ends when it is retired and the last connection has given its lease back.</summary>
     public Task LastLeaseReturned => _lastLeaseReturned.Task;
 
+    /// <summary>What may hold its load context, once it has leaked.</summary>
+    public string? Leak { get; private set; }
+
     /// <summary>Connections that hold it.</summary>
     public int Leases => Volatile.Read(ref _leases);
 
@@ -164,13 +167,15 @@ internal sealed class PluginGeneration
 
             if (State == GenerationState.Unloading && _time.GetElapsedTime(started) >= LeakAfter)
             {
+                Leak = LeakSuspects.Of(Build);
                 State = GenerationState.Leaked;
-                Log.GenerationLeaked(_log, Build.Name, Number, LeakAfter.TotalSeconds);
+                Log.GenerationLeaked(_log, Build.Name, Number, LeakAfter.TotalSeconds, Leak);
             }
 
             await Task.Delay(PollInterval, _time);
         }
 
+        Leak = null;
         State = GenerationState.Unloaded;
         Log.GenerationUnloaded(_log, Build.Name, Number, _time.GetElapsedTime(started).TotalSeconds);
     }

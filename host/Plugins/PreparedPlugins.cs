@@ -21,13 +21,14 @@ internal sealed class PreparedPlugins
     /// <summary>By endpoint name.</summary>
     public Dictionary<string, HandlerBinding> Bindings { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Starts the services of what was loaded; adds an error where that fails.</summary>
+    /// <summary>Compiles what was loaded and starts its services; adds an error where that fails.</summary>
     public async Task StartAsync(ServerConfig config)
     {
         foreach (var (name, generation) in Generations)
         {
             try
             {
+                generation.Loaded.Compile();
                 await generation.Loaded.StartAsync();
             }
             catch (PluginException problem)

@@ -67,6 +67,6 @@ internal static class StatusReport
             .Select(connection => (TimeSpan?)TimeSpan.FromMilliseconds(Environment.TickCount64 - connection.AcceptedAt))
             .Max(),
         generation.DrainDeadline,
-        generation.State == GenerationState.Leaked ? "what holds its load context is not known" : null,
+        generation.Leak,
         null);
 }

@@ -44,6 +44,8 @@ internal sealed partial class ConfigReaderTests
         Assert.That(config.ShutdownTimeout, Is.EqualTo(TimeSpan.FromDays(1) + TimeSpan.FromMilliseconds(500)));
         Assert.That(config.Plugins.Keys, Is.EqualTo(["Key.Value"]));
         Assert.That(config.Plugin("Key.Value").Settings.Values["snapshot:keep"], Is.EqualTo("3"));
+        Assert.That(config.Plugin("Key.Value").DrainTimeout, Is.EqualTo(TimeSpan.FromMinutes(10)));
+        Assert.That(config.Plugin("Key.Value").Sha256, Is.EqualTo("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"));
         Assert.That(endpoint with { Settings = ConfigSettings.None }, Is.EqualTo(new EndpointConfig
         {
             Name = "kv",

@@ -39,7 +39,7 @@ internal sealed class UnloadTests
     public async Task A_generation_that_is_held_is_reported_as_leaked_and_later_as_unloaded()
     {
         using var workspace = new Workspace().With("Echo").Configure("""[ { "name": "test", "port": 0, "plugin": "Echo" } ]""");
-        var time = new LeakClock();
+        var time = new SkippingTime();
         var (generation, held) = Hold(workspace, time);
         var retirement = generation.RetireAsync();
         await Deadline.UntilAsync(() => generation.State == GenerationState.Unloading, "unloading");
@@ -85,15 +85,5 @@ internal sealed class UnloadTests
         endpoint.Slot.Exchange(null);
         prepared.Bindings.Clear();
         return generation;
-    }
-
-    /// <summary>The system's time, with a part of it skipped.</summary>
-    private sealed class LeakClock : TimeProvider
-    {
-        private long _skipped;
-
-        public override long GetTimestamp() => base.GetTimestamp() + Interlocked.Read(ref _skipped);
-
-        public void Skip(TimeSpan time) => Interlocked.Add(ref _skipped, (long)(time.TotalSeconds * TimestampFrequency));
     }
 }
