@@ -102,8 +102,7 @@ internal sealed class DirectoryEvents(
     {
         try
         {
-            var info = new DirectoryInfo(directory);
-            return info.Exists ? $"{info.LinkTarget} {(info.ResolveLinkTarget(returnFinalTarget: true) ?? info).CreationTimeUtc.Ticks}" : null;
+            return Directory.Exists(directory) ? $"{new DirectoryInfo(directory).LinkTarget} {FileIdentity.Of(directory)}" : null;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -4,7 +4,7 @@ using System.Text;
 namespace PluginServer.Supervision;
 
 /// <summary>What a file or a folder looks like from outside, in one short text; empty when it is missing or holds nothing.</summary>
-/// <remarks>No content is read: this is taken every two seconds. Time of birth stands in for the inode, which the runtime does not tell: archives that set every time of writing alike are told apart by it.</remarks>
+/// <remarks>No content is read: this is taken every two seconds.</remarks>
 internal static class FileFingerprint
 {
     /// <summary>Never throws: what cannot be looked at is written down as unreadable.</summary>
@@ -42,11 +42,11 @@ internal static class FileFingerprint
             {
                 // A link tells the length of its own text, and the runtime resolves ".." in it by spelling; only the kernel knows what it leads to.
                 using var file = File.OpenHandle(entry.FullName, share: FileShare.ReadWrite | FileShare.Delete);
-                lines.Add(Line(path, RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file), File.GetCreationTimeUtc(file)));
+                lines.Add(Line(path, RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file), FileIdentity.Of(entry.FullName)));
             }
             else if (entry is FileInfo { Exists: true } file)
             {
-                lines.Add(Line(path, file.Length, file.LastWriteTimeUtc, file.CreationTimeUtc, file.UnixFileMode));
+                lines.Add(Line(path, file.Length, file.LastWriteTimeUtc, FileIdentity.Of(file.FullName), file.UnixFileMode));
             }
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -56,8 +56,8 @@ internal static class FileFingerprint
     }
 
     // The mode too: a file that could not be read may be readable after a chmod. A link's target is opened, so that one shows by itself.
-    private static string Line(string path, long length, DateTime written, DateTime born, UnixFileMode mode = UnixFileMode.None) =>
-        $"{path}\0{length} {written.Ticks} {born.Ticks} {mode}\n";
+    private static string Line(string path, long length, DateTime written, string identity, UnixFileMode mode = UnixFileMode.None) =>
+        $"{path}\0{length} {written.Ticks} {identity} {mode}\n";
 
     private static void AddFolder(DirectoryInfo folder, string path, List<string> above, List<string> lines)
     {

@@ -1,9 +1,12 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+
 namespace PluginServer.Tests.Supervision;
 
 /// <summary>Every way in which people replace a plugin or plugins.json gives exactly one signal, with events and by polling alone.</summary>
 [TestFixture(true)]
 [TestFixture(false)]
-internal sealed class ChangeWatcherTests(bool events)
+internal sealed partial class ChangeWatcherTests(bool events)
 {
     // A poll, the settle time and the shortest pause between two looks.
     private const double Longest = 3.2;
@@ -160,6 +163,7 @@ internal sealed class ChangeWatcherTests(bool events)
     public Task Touched() => GivesOneAsync(() => File.SetLastWriteTimeUtc(_site.Dll, new DateTime(2020, 2, 2, 0, 0, 0, DateTimeKind.Utc)));
 
     [Test]
+    [SupportedOSPlatform("linux")]
     public Task Made_readable() => GivesOneAsync(() => File.SetUnixFileMode(_site.Dll, UnixFileMode.UserRead));
 
     [Test]
@@ -189,9 +193,9 @@ internal sealed class ChangeWatcherTests(bool events)
         Assert.That(Rename($"{link}_tmp", link), Is.Zero);
     }
 
-    [System.Runtime.InteropServices.DllImport("libc", EntryPoint = "rename")]
-    [System.Runtime.InteropServices.DefaultDllImportSearchPaths(System.Runtime.InteropServices.DllImportSearchPath.SafeDirectories)]
-    private static extern int Rename([System.Runtime.InteropServices.MarshalAs(System.Runtime.InteropServices.UnmanagedType.LPUTF8Str)] string from, [System.Runtime.InteropServices.MarshalAs(System.Runtime.InteropServices.UnmanagedType.LPUTF8Str)] string to);
+    [LibraryImport("libc", EntryPoint = "rename", StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Rename(string from, string to);
 
     private static async Task AppendAsync(FileStream file)
     {
