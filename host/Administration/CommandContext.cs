@@ -19,6 +19,13 @@ internal sealed record CommandContext(TextWriter Output, TextWriter Error, bool 
 
         return 1;
     }
+
+    /// <summary>Says that no host answers.</summary>
+    public int NoHost(NoHostException problem)
+    {
+        Error.WriteLine(problem.Message);
+        return CommandLine.NoHost;
+    }
 }
 
 /// <summary>The shape of log lines.</summary>

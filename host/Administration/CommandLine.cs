@@ -9,6 +9,9 @@ internal static class CommandLine
     /// <summary>Exit code of a usage error.</summary>
     public const int Usage = 2;
 
+    /// <summary>Exit code of a verb that no host answers.</summary>
+    public const int NoHost = 4;
+
     /// <summary>The host's own version.</summary>
     public static string Version { get; } = typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
@@ -53,9 +56,21 @@ internal static class CommandLine
         var explain = new Command("explain", "Show where each assembly of a plugin comes from, and what of its folder is ignored.") { plugin };
         explain.SetAction((parsed, _) => Task.FromResult(ExplainCommand.Run(context, parsed.GetValue(config)!, parsed.GetValue(plugin)!)));
 
+        var status = new Command("status", "Show what the running host does. Exit 0, or 4 when no host answers.") { json };
+        status.SetAction((parsed, cancellation) => StatusCommand.RunAsync(context, parsed.GetValue(config)!, parsed.GetValue(json), cancellation));
+
+        var reload = new Command("reload", "Have the running host apply the configuration and changed plugins now, and wait. Exit 0; 1: rejected, the old keeps running; 4: no host answers.");
+        reload.SetAction((parsed, cancellation) => ChangeCommand.ReloadAsync(context, parsed.GetValue(config)!, cancellation));
+
+        var rollback = new Command("rollback", "Have the running host go back to the build of a plugin that served before. Exit 0; 1: rejected; 4: no host answers.") { plugin };
+        rollback.SetAction((parsed, cancellation) => ChangeCommand.RollbackAsync(context, parsed.GetValue(config)!, parsed.GetValue(plugin)!, cancellation));
+
         root.Subcommands.Add(run);
         root.Subcommands.Add(check);
         root.Subcommands.Add(explain);
+        root.Subcommands.Add(status);
+        root.Subcommands.Add(reload);
+        root.Subcommands.Add(rollback);
         return root;
     }
 }

@@ -37,15 +37,19 @@ internal static class RunCommand
         using var logs = CreateLogs(format, context.IsPlain);
         try
         {
+            await using var watcher = new ChangeWatcher(TimeProvider.System, logs.CreateLogger(Log.Category));
+            watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()]);
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, new SocketTransport(TimeProvider.System)).WaitAsync(cutNow.Token);
-            using var reloader = new Reloader(server, file, logs.CreateLogger(Log.Category), TimeProvider.System);
+            using var reloader = new Reloader(server, file, watcher, logs.CreateLogger(Log.Category), TimeProvider.System);
             using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
             {
                 signal.Cancel = true;
                 _ = reloader.ReloadAsync();
             });
+            await using var admin = await AdminEndpoint.StartAsync(config, reloader, logs);
             Announce(context, server);
             server.LogServing();
+            _ = reloader.FollowAsync();
             return await reloader.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
         }
         catch (StartException problem)

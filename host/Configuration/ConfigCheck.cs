@@ -1,3 +1,4 @@
+using System.Net;
 using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Configuration;
@@ -104,12 +105,15 @@ internal sealed class ConfigCheck(string file, List<ConfigError> errors)
 
         return supported.IsEmpty
             ? $"not supported by this version, {key.Meanwhile}; leave it out"
-            : $"{(node.Items.IsEmpty ? ConfigValue.Shown(node.Value) : "this list")} is not supported by this version; supported: {string.Join(" or ", supported.Select(ConfigValue.Shown))}";
+            : $"{(node.Items.IsEmpty ? ConfigValue.Shown(node.Value) : "this list")} is not supported by this version{(key.Meanwhile is null ? "" : $", {key.Meanwhile}")}; supported: {string.Join(" or ", supported.Select(ConfigValue.Shown))}";
     }
 
-    private static bool IsSame(ConfigKey key, JToken supported, SourceNode node) => supported is JArray list
-        ? node.Items.Select(item => item.Value.ToString()).ToHashSet().SetEquals(list.Select(item => item.ToString()))
-        : Equals(ConfigValue.Of(key, supported).Value, ConfigValue.Of(key, node.Value).Value);
+    private static bool IsSame(ConfigKey key, JToken supported, SourceNode node) => (supported, key.Kind) switch
+    {
+        (JArray list, _) => node.Items.Select(item => item.Value.ToString()).ToHashSet().SetEquals(list.Select(item => item.ToString())),
+        (_, ConfigKind.Address) => ConfigValue.Of(key, node.Value).Value is IPAddress address && IPNetwork.Parse((string)supported!).Contains(address),
+        _ => Equals(ConfigValue.Of(key, supported).Value, ConfigValue.Of(key, node.Value).Value),
+    };
 
     private void Note(SourceNode node, string? fault)
     {

@@ -35,10 +35,10 @@ internal sealed record ConfigKey(string Path, ConfigKind Kind, ConfigChange Chan
     /// <summary>The pattern in words.</summary>
     public string? Form { get; init; }
 
-    /// <summary>The values that this version can act on; null where it acts on all, empty where the key must be absent.</summary>
+    /// <summary>The values that this version can act on, for an address the networks; null where it acts on all, empty where the key must be absent.</summary>
     public ImmutableArray<JToken>? Supported { get; init; }
 
-    /// <summary>What this version does where the key must be absent.</summary>
+    /// <summary>What this version does instead of what it cannot act on.</summary>
     public string? Meanwhile { get; init; }
 
     /// <summary>What the timers of the framework hold for certain.</summary>

@@ -15,9 +15,17 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
         MaxConnections = root.Read<int?>("maxConnections"),
         ShutdownDelay = root.Read<TimeSpan>("shutdownDelay"),
         ShutdownTimeout = root.Read<TimeSpan>("shutdownTimeout"),
+        Admin = Admin(root.Section("admin")),
         Plugins = root.Entries("plugins").ToImmutableSortedDictionary(entry => entry.Name, entry => Plugin(entry.Name, entry.Section), StringComparer.Ordinal),
         Endpoints = [.. root.Items("endpoints").Select(Endpoint)],
         Position = positions.Root,
+    };
+
+    private static AdminConfig Admin(ConfigSection section) => new()
+    {
+        Enabled = section.Read<bool>("enabled"),
+        Address = section.Read<IPAddress>("address")!,
+        Port = section.Read<int>("port"),
     };
 
     private PluginConfig Plugin(string name, ConfigSection section) => new()

@@ -21,6 +21,8 @@ internal sealed record ServerConfig
 
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    public AdminConfig Admin { get; init; } = new();
+
     public ImmutableSortedDictionary<string, PluginConfig> Plugins { get; init; } = ImmutableSortedDictionary<string, PluginConfig>.Empty;
 
     public required ImmutableArray<EndpointConfig> Endpoints { get; init; }

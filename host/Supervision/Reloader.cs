@@ -6,7 +6,7 @@ using PluginServer.Plugins;
 namespace PluginServer.Supervision;
 
 /// <summary>The one consumer of every wish to change the running host: a file, a signal, a person.</summary>
-internal sealed class Reloader(Server server, string file, ILogger log, TimeProvider time) : IDisposable
+internal sealed class Reloader(Server server, string file, ChangeWatcher? watcher, ILogger log, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
@@ -26,6 +26,18 @@ internal sealed class Reloader(Server server, string file, ILogger log, TimeProv
 
     /// <summary>The same because files have changed: what was refused and is still the same is not tried again.</summary>
     public Task<ReloadOutcome> FilesChangedAsync() => OneAtATimeAsync(() => ApplyFilesAsync(asked: false));
+
+    /// <summary>Applies changes of files as the watcher tells of them, until it is disposed. Never fails.</summary>
+    public async Task FollowAsync()
+    {
+        while (watcher is not null && await watcher.Changes.WaitToReadAsync())
+        {
+            if (watcher.Changes.TryRead(out _))
+            {
+                await FilesChangedAsync();
+            }
+        }
+    }
 
     /// <summary>Back to the build that served before. Never throws.</summary>
     public Task<ReloadOutcome> RollbackAsync(string plugin) => OneAtATimeAsync(async () =>
@@ -84,6 +96,9 @@ internal sealed class Reloader(Server server, string file, ILogger log, TimeProv
         var read = ConfigReader.Read(file);
         var next = read.Config ?? server.Config;
         var text = File.Exists(file) ? await File.ReadAllTextAsync(file) : "";
+
+        // Before anything is read of the folders, so that no change in between is lost; what a rejected edit names is watched too.
+        watcher?.Watch(file, next.PluginDirectory, [.. next.Endpoints.Concat(server.Config.Endpoints).Select(endpoint => endpoint.Plugin).Distinct()]);
         var builds = server.Choose(next);
         if (!asked && text == _refusedText)
         {

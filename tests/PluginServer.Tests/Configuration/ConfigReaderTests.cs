@@ -27,6 +27,7 @@ internal sealed partial class ConfigReaderTests
         Assert.That(config.MaxConnections, Is.Null);
         Assert.That(config.ShutdownDelay, Is.EqualTo(TimeSpan.Zero));
         Assert.That(config.ShutdownTimeout, Is.EqualTo(TimeSpan.FromSeconds(30)));
+        Assert.That(config.Admin, Is.EqualTo(new AdminConfig { Enabled = true, Address = IPAddress.Loopback, Port = 7070 }));
         Assert.That(config.Plugins, Is.Empty);
         Assert.That(config.Plugin("Echo").Settings, Is.EqualTo(ConfigSettings.None));
     }
@@ -42,6 +43,7 @@ internal sealed partial class ConfigReaderTests
         Assert.That(config.MaxConnections, Is.EqualTo(50_000));
         Assert.That(config.ShutdownDelay, Is.EqualTo(TimeSpan.FromSeconds(5)));
         Assert.That(config.ShutdownTimeout, Is.EqualTo(TimeSpan.FromDays(1) + TimeSpan.FromMilliseconds(500)));
+        Assert.That(config.Admin, Is.EqualTo(new AdminConfig { Enabled = false, Address = IPAddress.IPv6Loopback, Port = 0 }));
         Assert.That(config.Plugins.Keys, Is.EqualTo(["Key.Value"]));
         Assert.That(config.Plugin("Key.Value").Settings.Values["snapshot:keep"], Is.EqualTo("3"));
         Assert.That(config.Plugin("Key.Value").DrainTimeout, Is.EqualTo(TimeSpan.FromMinutes(10)));

@@ -16,6 +16,6 @@ internal sealed class ReadmeTests
         .Where(key => key.Change is not (ConfigChange.None or ConfigChange.ByMember))
         .Where(key => key.Supported is null or { Length: > 1 })
         .Where(key => !ConfigKeys.All.Any(around => key.Path.StartsWith(around.Path, StringComparison.Ordinal) && around != key && around.Supported is { Length: <= 1 }))
-        .Where(key => !key.Path.StartsWith("admin", StringComparison.Ordinal) && !key.Path.EndsWith("[]", StringComparison.Ordinal))
+        .Where(key => !key.Path.EndsWith("[]", StringComparison.Ordinal))
         .Select(key => key.Path.Replace('*', '<').Replace("<", "<Name>", StringComparison.Ordinal));
 }

@@ -12,15 +12,18 @@ internal sealed class TestServer : IAsyncDisposable
 {
     private readonly Workspace _workspace;
     private readonly LogKeeper _log;
+    private readonly ChangeWatcher? _watcher;
     private bool _stopped;
     private bool _keep;
 
-    private TestServer(Server server, Workspace workspace, LogKeeper log, TimeProvider time)
+    private TestServer(Server server, Workspace workspace, LogKeeper log, TimeProvider time, ChangeWatcher? watcher)
     {
         Server = server;
-        Reloader = new Reloader(server, workspace.ConfigFile, log, time);
+        Reloader = new Reloader(server, workspace.ConfigFile, watcher, log, time);
         _workspace = workspace;
         _log = log;
+        _watcher = watcher;
+        _ = Reloader.FollowAsync();
     }
 
     public Reloader Reloader { get; }
@@ -29,14 +32,16 @@ internal sealed class TestServer : IAsyncDisposable
 
     public IReadOnlyCollection<string> Log => _log.Lines;
 
-    public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null, bool keep = false)
+    public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null, bool keep = false, bool watch = false)
     {
         var read = ConfigReader.Read(workspace.ConfigFile);
         Assert.That(read.Errors, Is.Empty);
         var log = new LogKeeper();
         var clock = time ?? TimeProvider.System;
+        var watcher = watch ? new ChangeWatcher(clock, log) : null;
+        watcher?.Watch(workspace.ConfigFile, read.Config!.PluginDirectory, [.. read.Config.Endpoints.Select(endpoint => endpoint.Plugin)]);
         var server = await Server.StartAsync(read.Config!, log, clock, transport ?? new SocketTransport(clock)).Within();
-        return new TestServer(server, workspace, log, clock) { _keep = keep };
+        return new TestServer(server, workspace, log, clock, watcher) { _keep = keep };
     }
 
     /// <summary>A host with one endpoint, "test", on any port.</summary>
@@ -73,6 +78,7 @@ internal sealed class TestServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await (_watcher?.DisposeAsync() ?? ValueTask.CompletedTask);
         if (!_stopped)
         {
             await StopAsync(new CancellationToken(canceled: true));

@@ -1,0 +1,62 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Newtonsoft.Json.Linq;
+using PluginServer.Configuration;
+
+namespace PluginServer.Administration;
+
+/// <summary>Stands before every call: nothing else sees a request that is not allowed.</summary>
+internal sealed class AdminGuard(AdminConfig config, AdminToken token)
+{
+    /// <summary>No call has a body; this is for clients that send an empty object.</summary>
+    public const int LongestBody = 4096;
+
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
+    {
+        AddHeaders(context.Response.Headers);
+        var request = context.Request;
+        if (request.ContentLength > LongestBody)
+        {
+            return Refuse(context, StatusCodes.Status413PayloadTooLarge, $"the body is longer than {LongestBody} bytes; no call needs one");
+        }
+
+        // The file's permissions have said who it is.
+        if (context.Features.Get<IConnectionSocketFeature>()?.Socket.AddressFamily == AddressFamily.Unix)
+        {
+            return next(context);
+        }
+
+        // A page that a browser got from elsewhere may have its own name point here, but it cannot send another name.
+        if (!IsOwn(request.Host.Host))
+        {
+            return Refuse(context, StatusCodes.Status403Forbidden, $"the Host header must be {config.Address} or localhost");
+        }
+
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method) && !token.Accepts(request.Headers.Authorization))
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer";
+            return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {token.File}");
+        }
+
+        return next(context);
+    }
+
+    private bool IsOwn(string host) =>
+        string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase)
+        || (IPAddress.TryParse(host, out var address) && address.Equals(config.Address));
+
+    private static Task Refuse(HttpContext context, int status, string message) =>
+        AdminRoutes.WriteAsync(context, status, new JObject { ["error"] = message });
+
+    private static void AddHeaders(IHeaderDictionary headers)
+    {
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        headers.CacheControl = "no-store";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+    }
+}

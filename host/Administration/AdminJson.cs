@@ -1,0 +1,106 @@
+using System.Globalization;
+using Newtonsoft.Json.Linq;
+using PluginServer.Configuration;
+using PluginServer.Supervision;
+
+namespace PluginServer.Administration;
+
+/// <summary>What the API answers; programs rely on each name, so each is written out here.</summary>
+internal static class AdminJson
+{
+    public static JObject Of(ServerStatus status, string tokenFile) => new()
+    {
+        ["pid"] = status.Pid,
+        ["version"] = status.Version,
+        ["startedAt"] = Moment(status.StartedAt),
+        ["revision"] = status.Revision,
+        ["tokenFile"] = tokenFile,
+        ["config"] = new JObject
+        {
+            ["path"] = status.Config.Path,
+            ["state"] = status.Config.Applied ? "applied" : "rejected",
+            ["errors"] = Of(status.Config.Errors),
+        },
+        ["endpoints"] = new JArray(status.Endpoints.Select(Of)),
+        ["plugins"] = new JArray(status.Plugins.Select(Of)),
+    };
+
+    public static JObject Of(ReloadOutcome outcome)
+    {
+        var json = new JObject { ["accepted"] = outcome.Accepted, ["revision"] = outcome.Revision };
+        json.Add(outcome.Accepted ? new JProperty("changes", new JArray(outcome.Changes)) : new JProperty("errors", Of(outcome.Errors)));
+        return json;
+    }
+
+    /// <summary>An error as it came over the wire, in the words of every other place.</summary>
+    public static string ErrorLine(JToken error) =>
+        new ConfigError((string)error["file"]!, (int)error["line"]!, (int)error["column"]!, (string)error["path"]!, (string)error["message"]!).ToString();
+
+    private static JArray Of(IEnumerable<ConfigError> errors) => new(errors.Select(error => new JObject
+    {
+        ["file"] = error.File,
+        ["line"] = error.Line,
+        ["column"] = error.Column,
+        ["path"] = error.Path,
+        ["message"] = error.Message,
+    }));
+
+    private static JObject Of(EndpointStatus endpoint) => new()
+    {
+        ["name"] = endpoint.Name,
+        ["address"] = endpoint.Address,
+        ["port"] = endpoint.Port,
+        ["plugin"] = endpoint.Plugin,
+        ["handler"] = endpoint.Handler,
+        ["generation"] = endpoint.Generation,
+        ["state"] = endpoint.State,
+        ["transport"] = endpoint.Transport,
+        ["acceptors"] = endpoint.Acceptors,
+        ["acceptorRestarts"] = endpoint.AcceptorRestarts,
+        ["acceptErrors"] = endpoint.AcceptErrors,
+        ["activeConnections"] = endpoint.ActiveConnections,
+        ["acceptedConnections"] = endpoint.AcceptedConnections,
+        ["rejectedConnections"] = endpoint.RejectedConnections,
+        ["handlerFaults"] = endpoint.HandlerFaults,
+        ["bytesReceived"] = endpoint.BytesReceived,
+        ["bytesSent"] = endpoint.BytesSent,
+    };
+
+    private static JObject Of(PluginStatus plugin) => new()
+    {
+        ["name"] = plugin.Name,
+        ["isolation"] = plugin.Isolation,
+        ["dispatch"] = plugin.Dispatch,
+        ["version"] = plugin.Version,
+        ["lastError"] = plugin.LastError,
+        ["generations"] = new JArray(plugin.Generations.Select(Of)),
+    };
+
+    private static JObject Of(GenerationStatus generation)
+    {
+        var json = new JObject
+        {
+            ["number"] = generation.Number,
+            ["sha256"] = generation.Sha256,
+            ["state"] = generation.State,
+            ["connections"] = generation.Connections,
+            ["loadedAt"] = Moment(generation.LoadedAt),
+            ["oldestConnectionAge"] = generation.OldestConnectionAge is { } age ? TimeSpan.FromSeconds((long)age.TotalSeconds).ToString("c") : null,
+            ["drainDeadline"] = generation.DrainDeadline is { } deadline ? Moment(deadline) : null,
+            ["processId"] = null,
+        };
+        AddIfKnown(json, "leak", generation.Leak);
+        AddIfKnown(json, "error", generation.Error);
+        return json;
+    }
+
+    private static void AddIfKnown(JObject json, string name, string? value)
+    {
+        if (value is not null)
+        {
+            json[name] = value;
+        }
+    }
+
+    private static string Moment(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+}

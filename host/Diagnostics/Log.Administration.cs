@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace PluginServer.Diagnostics;
+
+/// <content>Administration, 4xx.</content>
+internal static partial class Log
+{
+    [LoggerMessage(401, LogLevel.Information, "Administration listens on {Address}; the token of its POST calls is in {TokenFile}")]
+    public static partial void AdministrationListens(ILogger log, string address, string tokenFile);
+
+    [LoggerMessage(402, LogLevel.Warning, "No administration endpoint: {Reason}; the verbs of the command line work, through the control socket")]
+    public static partial void AdministrationUnavailable(ILogger log, string reason);
+
+    [LoggerMessage(403, LogLevel.Warning, "No control socket: {Reason}; the verbs of the command line do not reach this host")]
+    public static partial void ControlSocketUnavailable(ILogger log, string reason);
+}

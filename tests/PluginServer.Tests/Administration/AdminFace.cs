@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using PluginServer.Administration;
+using PluginServer.Configuration;
+using PluginServer.Supervision;
+using PluginServer.Tests.Support;
+
+namespace PluginServer.Tests.Administration;
+
+/// <summary>An administration endpoint whose host is this test.</summary>
+internal sealed class AdminFace : IAsyncDisposable
+{
+    private readonly Workspace _workspace;
+    private readonly LogKeeper _log = new();
+    private AdminEndpoint? _endpoint;
+
+    private AdminFace(Workspace workspace) => _workspace = workspace;
+
+    public bool IsReady { get; set; } = true;
+
+    public ServerStatus Status { get; set; } = Sample.Status;
+
+    public ReloadOutcome Outcome { get; set; } = new(true, 4, ["endpoint echo: maxConnections 10 -> 20"], []);
+
+    /// <summary>What a reload waits for.</summary>
+    public Task Before { get; set; } = Task.CompletedTask;
+
+    /// <summary>What was asked for: "reload", "rollback NAME".</summary>
+    public ConcurrentQueue<string> Asked { get; } = [];
+
+    public IEnumerable<string> Log => _log.Lines;
+
+    public AdminEndpoint Endpoint => _endpoint!;
+
+    public string ConfigFile => _workspace.ConfigFile;
+
+    public string StateDirectory { get; private set; } = "";
+
+    public string Token => File.ReadAllText(Endpoint.TokenFile).Trim();
+
+    /// <summary>Starts on any port.</summary>
+    public static async Task<AdminFace> StartAsync(string admin = """{ "port": 0 }""", string state = "state")
+    {
+        var workspace = new Workspace();
+        workspace.Configure("[]", more: $"\n\"admin\": {admin},");
+        await File.WriteAllTextAsync(workspace.ConfigFile, (await File.ReadAllTextAsync(workspace.ConfigFile)).Replace("\"state\"", $"\"{state}\"", StringComparison.Ordinal));
+        var face = new AdminFace(workspace);
+        var config = ConfigReader.Read(workspace.ConfigFile).Config!;
+        face.StateDirectory = config.StateDirectory;
+        Directory.CreateDirectory(config.StateDirectory);
+        await face.StartAsync(config);
+        return face;
+    }
+
+    /// <summary>As the next host on the same state directory.</summary>
+    public async Task RestartAsync()
+    {
+        await Endpoint.DisposeAsync();
+        await StartAsync(ConfigReader.Read(ConfigFile).Config!);
+    }
+
+    public HttpRequestMessage Request(HttpMethod method, string call, string? token = null, string? host = null)
+    {
+        var request = new HttpRequestMessage(method, new Uri($"http://{Endpoint.Address}{call}"));
+        request.Headers.Host = host;
+        if (token is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", token);
+        }
+
+        return request;
+    }
+
+    public async Task<(int Status, string Body, HttpResponseMessage Response)> SendAsync(HttpMethod method, string call, string? token = null, string? host = null)
+    {
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+        using var request = Request(method, call, token, host);
+        var response = await client.SendAsync(request, Deadline.Token);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Deadline.Token), response);
+    }
+
+    public Task<(int ExitCode, string Output, string Error)> VerbAsync(params string[] verb) => Cli.RunAsync([.. verb, "--config", ConfigFile]).Within();
+
+    public async ValueTask DisposeAsync()
+    {
+        await Endpoint.DisposeAsync();
+        _workspace.Dispose();
+    }
+
+    private async Task StartAsync(ServerConfig config) => _endpoint = await AdminEndpoint.StartAsync(config, new AdminCalls(() => IsReady, () => Status, ReloadAsync, RollbackAsync), _log).Within();
+
+    private async Task<ReloadOutcome> ReloadAsync()
+    {
+        Asked.Enqueue("reload");
+        await Before;
+        return Outcome;
+    }
+
+    private Task<ReloadOutcome> RollbackAsync(string plugin)
+    {
+        Asked.Enqueue($"rollback {plugin}");
+        return Task.FromResult(Outcome);
+    }
+
+    private sealed class LogKeeper : ILoggerFactory, ILogger
+    {
+        public ConcurrentQueue<string> Lines { get; } = [];
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Dispose() => Lines.Enqueue("disposed");
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Lines.Enqueue($"{logLevel} {eventId.Id}: {formatter(state, exception)}");
+    }
+}
