@@ -28,12 +28,11 @@ internal static class ControlClient
         }
         catch (HttpRequestException error)
         {
-            throw new NoHostException(error.InnerException switch
+            throw new NoHostException(error switch
             {
-                SocketException { SocketErrorCode: SocketError.AccessDenied } => $"this user may not talk to the host at {path}; be the user that runs it",
-                UnauthorizedAccessException => $"this user may not look into {Path.GetDirectoryName(path)}; be the user that runs the host",
-                SocketException => $"no host answers at {path}; is one running with this configuration?",
-                _ => $"the host at {path} broke off: {error.Message}",
+                { InnerException: SocketException { SocketErrorCode: SocketError.AccessDenied } } => $"this user may not talk to the host at {path}; be the user that runs it",
+                { HttpRequestError: HttpRequestError.ConnectionError } => $"no host answers at {path}; is one running with this configuration?",
+                _ => $"the host at {path} broke off before it answered; what it was asked for may have happened or not",
             });
         }
     }

@@ -105,7 +105,7 @@ internal sealed class ConfigCheck(string file, List<ConfigError> errors)
 
         return supported.IsEmpty
             ? $"not supported by this version, {key.Meanwhile}; leave it out"
-            : $"{(node.Items.IsEmpty ? ConfigValue.Shown(node.Value) : "this list")} is not supported by this version{(key.Meanwhile is null ? "" : $", {key.Meanwhile}")}; supported: {string.Join(" or ", supported.Select(ConfigValue.Shown))}";
+            : $"{(node.Items.IsEmpty ? ConfigValue.Shown(node.Value) : "this list")} is not supported by this version{(key.Meanwhile is null ? "" : $", {key.Meanwhile}")}; supported: {(key.Kind == ConfigKind.Address ? "an address in " : "")}{string.Join(" or ", supported.Select(ConfigValue.Shown))}";
     }
 
     private static bool IsSame(ConfigKey key, JToken supported, SourceNode node) => (supported, key.Kind) switch

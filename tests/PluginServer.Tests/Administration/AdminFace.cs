@@ -42,8 +42,7 @@ internal sealed class AdminFace : IAsyncDisposable
     public static async Task<AdminFace> StartAsync(string admin = """{ "port": 0 }""", string state = "state")
     {
         var workspace = new Workspace();
-        workspace.Configure("[]", more: $"\n\"admin\": {admin},");
-        await File.WriteAllTextAsync(workspace.ConfigFile, (await File.ReadAllTextAsync(workspace.ConfigFile)).Replace("\"state\"", $"\"{state}\"", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(workspace.ConfigFile, $$"""{ "stateDirectory": "{{state}}", "admin": {{admin}}, "endpoints": [] }""");
         var face = new AdminFace(workspace);
         var config = ConfigReader.Read(workspace.ConfigFile).Config!;
         face.StateDirectory = config.StateDirectory;

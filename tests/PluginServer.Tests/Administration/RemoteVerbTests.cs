@@ -115,6 +115,26 @@ internal sealed class RemoteVerbTests
     }
 
     [Test]
+    public async Task A_host_that_ends_before_it_answers_is_told_from_none()
+    {
+        using var workspace = new Workspace().Configure("[]");
+        Directory.CreateDirectory(Path.Combine(workspace.Root, "state"));
+        using var host = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        host.Bind(new UnixDomainSocketEndPoint(Path.Combine(workspace.Root, "state", "control.sock")));
+        host.Listen();
+        var verb = Cli.RunAsync("reload", "--config", workspace.ConfigFile);
+        using (var connection = await host.AcceptAsync(Deadline.Token))
+        {
+            // Closed with the request unread, which the other side sees as a reset.
+            await Deadline.UntilAsync(() => connection.Available > 0, "the request is there");
+        }
+
+        var (exitCode, _, error) = await verb.Within();
+        Assert.That(exitCode, Is.EqualTo(4));
+        Assert.That(error, Does.Contain("broke off before it answered"));
+    }
+
+    [Test]
     public async Task The_control_socket_is_the_users_own()
     {
         await using var face = await AdminFace.StartAsync();

@@ -99,7 +99,7 @@ internal static class SchemaText
     {
         null => "",
         { IsEmpty: true } => " Not supported by this version.",
-        { } values => $" This version supports only {string.Join(" and ", values.Select(value => value.ToString(Formatting.None)))}.",
+        { } values => $" This version supports only {(key.Kind == ConfigKind.Address ? "addresses in " : "")}{string.Join(" and ", values.Select(value => value.ToString(Formatting.None)))}.",
     };
 
     private static JValue Number(double value) => value % 1 == 0 ? new JValue((long)value) : new JValue(value);
