@@ -30,7 +30,7 @@ internal sealed class Workspace : IDisposable
         File.WriteAllText(ConfigFile, $$"""
             {
               "pluginDirectory": "plugins",
-              "stateDirectory": "state",{{more}}
+              "stateDirectory": "state", "admin": { "port": 0 },{{more}}
               "plugins": {{plugins}},
               "endpoints": {{endpoints}}
             }
