@@ -27,8 +27,12 @@ internal sealed class ConnectionSet
         {
             lock (_gate)
             {
-                _empty?.TrySetResult();
-                _empty = null;
+                // Somebody may have come since; who leaves last then looks again.
+                if (Count == 0)
+                {
+                    _empty?.TrySetResult();
+                    _empty = null;
+                }
             }
         }
     }

@@ -31,6 +31,8 @@ internal sealed class PluginGeneration
     /// <summary>How long a collection may take before the generation counts as leaked.</summary>
     public static readonly TimeSpan LeakAfter = TimeSpan.FromSeconds(30);
 
+    private const int Retired = 1 << 30;
+
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan CollectInterval = TimeSpan.FromSeconds(2);
 
@@ -40,8 +42,10 @@ internal sealed class PluginGeneration
     private LoadedPlugin? _loaded;
     private readonly Lock _gate = new();
     private Task? _retirement;
-    private int _leases;
-    private int _retired;
+
+    /// <summary>The number of leases, with <see cref="Retired"/> added: one word, so that no lease is granted or counted between
+    /// the two questions "was that the last one?" and "is it retired?".</summary>
+    private int _state;
 
     public PluginGeneration(int number, PluginInspection inspection, ConfigSettings settings, LoadedPlugin loaded, TimeProvider time, ILogger log)
     {
@@ -85,7 +89,7 @@ internal sealed class PluginGeneration
     public string? Leak { get; private set; }
 
     /// <summary>Connections that hold it.</summary>
-    public int Leases => Volatile.Read(ref _leases);
+    public int Leases => Volatile.Read(ref _state) & ~Retired;
 
     /// <summary>What is loaded; only before <see cref="RetireAsync"/>.</summary>
     public LoadedPlugin Loaded => _loaded ?? throw new ObjectDisposedException(nameof(PluginGeneration));
@@ -96,20 +100,24 @@ internal sealed class PluginGeneration
     /// <summary>False once the generation is retired: its successor is in place.</summary>
     public bool TryLease()
     {
-        Interlocked.Increment(ref _leases);
-        if (Volatile.Read(ref _retired) == 0)
+        var state = Volatile.Read(ref _state);
+        while ((state & Retired) == 0)
         {
-            return true;
+            var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
+            if (seen == state)
+            {
+                return true;
+            }
+
+            state = seen;
         }
 
-        // Counted first and taken back, so that retiring never misses a lease that was granted.
-        ReturnLease();
         return false;
     }
 
     public void ReturnLease()
     {
-        if (Interlocked.Decrement(ref _leases) == 0 && Volatile.Read(ref _retired) != 0)
+        if (Interlocked.Decrement(ref _state) == Retired)
         {
             _lastLeaseReturned.TrySetResult();
         }
@@ -131,8 +139,7 @@ internal sealed class PluginGeneration
     private async Task RetireOnceAsync()
     {
         State = GenerationState.Draining;
-        Interlocked.Exchange(ref _retired, 1);
-        if (Leases == 0)
+        if (Interlocked.Or(ref _state, Retired) == 0)
         {
             _lastLeaseReturned.TrySetResult();
         }

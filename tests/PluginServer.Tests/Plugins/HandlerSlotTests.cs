@@ -50,7 +50,7 @@ internal sealed class HandlerSlotTests
     [Test]
     public async Task A_storm_of_leases_over_an_exchange_always_holds_a_generation_that_is_still_loaded()
     {
-        var generations = Enumerable.Range(0, 5).Select(_ => Load()).ToList();
+        var generations = Enumerable.Range(0, 20).Select(_ => Load()).ToList();
         var slot = new HandlerSlot(Bind(generations[0]));
         var broken = 0;
         using var done = new CancellationTokenSource();
