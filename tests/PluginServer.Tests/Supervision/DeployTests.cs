@@ -32,10 +32,10 @@ internal sealed class DeployTests
             await ShellAsync($"cp -r {Repository.Fixture("Swap")} {next} && printf {way + 1} > {next}/version.txt");
             await ShellAsync($"NEW={next} OLD={folder}; {ways[way]}");
             var expected = $"{way + 1} ping";
-            await Deadline.UntilAsync(() => server.Server.Generations[0].Number == way + 2, $"one swap after: {ways[way]}");
+            await Deadline.UntilAsync(() => server.Server.Revision == way + 2, $"one swap after: {ways[way]}");
             using var client = await server.ConnectAsync();
             await client.SendAsync("ping\n");
-            Assert.That(await client.ReadLineAsync(), Is.EqualTo(expected), ways[way]);
+            Assert.That(await client.ReadLineAsync(), Is.EqualTo(expected), () => $"{ways[way]}\n{string.Join('\n', server.Log)}");
             await living.SendAsync("ping\n");
             Assert.That(await living.ReadLineAsync(), Is.EqualTo("0 ping"), "who is inside keeps the version that accepted it");
         }
