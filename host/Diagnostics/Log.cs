@@ -25,7 +25,7 @@ internal static partial class Log
     [LoggerMessage(104, LogLevel.Information, "Stopped")]
     public static partial void Stopped(ILogger log);
 
-    [LoggerMessage(105, LogLevel.Warning, "No file events for {Directory}, so changes are found by polling, up to 4 s later: {Error}")]
+    [LoggerMessage(105, LogLevel.Warning, "No file events for {Directory}, so changes are found by polling, up to 2 s later: {Error}")]
     public static partial void NoFileEvents(ILogger log, string directory, string error);
 
     [LoggerMessage(201, LogLevel.Information, "Endpoint {Endpoint} listens on {Address} for {Plugin}.{Handler}, generation {Generation}")]

@@ -136,7 +136,7 @@ internal sealed class ChangeWatcher : IAsyncDisposable
         }
 
         // Looking again when the settle time ends, not at the next poll, keeps a signal within poll and settle time together.
-        var next = moving.Select(path => Settle - path.Still).Append(Poll).Min();
+        var next = moving.Select(path => Settle - path.Age).Append(Poll).Min();
         return next < Gap ? Gap : next;
     }
 }

@@ -21,17 +21,26 @@ internal sealed class WatchedPath
 
     public bool HasChanged => _seen != _signalled;
 
-    /// <summary>How long it has been as it is.</summary>
-    public TimeSpan Still => _time.GetElapsedTime(_since);
+    /// <summary>How long it had been as it is when it was last looked at.</summary>
+    public TimeSpan Still { get; private set; }
+
+    /// <summary>How long that is by now, though nobody has looked since.</summary>
+    public TimeSpan Age => _time.GetElapsedTime(_since);
 
     public void Look()
     {
+        // Taken before looking, and the time of a change after it: a look that takes long must not pass for time in which nothing changed.
+        var start = _time.GetTimestamp();
         var now = FileFingerprint.Of(Path);
-        if (now != _seen)
+        if (now == _seen)
         {
-            _seen = now;
-            _since = _time.GetTimestamp();
+            Still = _time.GetElapsedTime(_since, start);
+            return;
         }
+
+        _seen = now;
+        _since = _time.GetTimestamp();
+        Still = TimeSpan.Zero;
     }
 
     public void MarkSignalled() => _signalled = _seen;

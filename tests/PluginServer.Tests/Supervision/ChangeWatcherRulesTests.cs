@@ -13,7 +13,7 @@ internal sealed class ChangeWatcherRulesTests
         await using var site = new WatchedSite(null);
         site.Watch("Echo");
         await site.IdleAsync();
-        WatchedSite.Write(site.Dll, 1001);
+        site.MoveOver(site.Elsewhere("Echo.dll"), 1001);
         await site.HeededAsync();
         await site.OneSignalWithinAsync(1.3);
     }
@@ -37,10 +37,25 @@ internal sealed class ChangeWatcherRulesTests
         await site.OneSignalWithinAsync(3.2);
         await site.PassAsync(0.1);
         await Deadline.UntilAsync(() => site.Time.NextDue > TimeSpan.FromMilliseconds(100), "no look is under way");
-        WatchedSite.Write(site.Dll, 1002);
+        site.MoveOver(site.Elsewhere("Echo.dll"), 1002);
         await site.HeededAsync();
         await site.OneSignalWithinAsync(1.3);
         Assert.That(site.Log, Is.Empty, "a replaced directory is no failure of the events");
+    }
+
+    [Test]
+    public void A_long_look_is_no_settling()
+    {
+        using var workspace = new Workspace();
+        WatchedSite.Write(workspace.ConfigFile, 100);
+        var time = new ManualTime();
+        var path = new WatchedPath(workspace.ConfigFile, time);
+        WatchedSite.Write(workspace.ConfigFile, 101);
+        path.Look();
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.That((path.HasChanged, path.Still), Is.EqualTo((true, TimeSpan.Zero)), "it was looked at only once");
+        path.Look();
+        Assert.That(path.Still, Is.EqualTo(TimeSpan.FromSeconds(5)));
     }
 
     [Test]

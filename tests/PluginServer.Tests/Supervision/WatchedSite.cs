@@ -48,6 +48,13 @@ internal sealed class WatchedSite : IAsyncDisposable, ILogger
         File.WriteAllBytes(path, new byte[length]);
     }
 
+    /// <summary>Replaces the plugin's DLL in one step: no look sees half of it.</summary>
+    public void MoveOver(string from, int length)
+    {
+        Write(from, length);
+        File.Move(from, Dll, overwrite: true);
+    }
+
     public string InEcho(string file) => Path.Combine(Echo, file);
 
     /// <summary>A place outside of all that is watched.</summary>
