@@ -94,6 +94,26 @@ internal sealed class RefusalTests
         await AssertVersionAsync(client, "one");
     }
 
+    /// <summary>Every broken file that the reader's golden tests know, as an edit of a running host.</summary>
+    [TestCaseSource(nameof(BrokenEdits))]
+    public async Task A_broken_edit_leaves_ports_generations_limits_and_revision_as_they_were(string broken)
+    {
+        await using var server = await TestServer.StartAsync(_workspace);
+        using var client = await server.ConnectAsync();
+        await AssertVersionAsync(client, "one");
+        var before = server.Reloader.Status();
+        File.Copy(Path.Combine(Broken, broken), _workspace.ConfigFile, overwrite: true);
+        var outcome = await server.Reloader.ReloadAsync().Within();
+        Assert.That(outcome.Accepted, Is.False);
+        Assert.That(outcome.Errors.Where(error => error.Line < 1 || error.Column < 1 || error.File != _workspace.ConfigFile), Is.Empty);
+        var after = server.Reloader.Status();
+        Assert.That(after.Endpoints, Is.EqualTo(before.Endpoints));
+        Assert.That(after.Revision, Is.EqualTo(before.Revision));
+        Assert.That(after.Plugins.Single().Generations, Has.Count.EqualTo(1));
+        Assert.That(server.Endpoint().Places.Limit, Is.EqualTo(10_000));
+        await AssertVersionAsync(client, "one");
+    }
+
     [Test]
     public async Task Nineteen_right_endpoints_and_one_port_in_use_change_nothing()
     {
@@ -211,6 +231,10 @@ internal sealed class RefusalTests
         Assert.That(async () => await TestServer.StartAsync(_workspace), Throws.InstanceOf<StartException>().With.Message.Contains("only this one may run"));
         _workspace.Dispose();
     }
+
+    private static string Broken => Path.Combine(Repository.Root, "tests", "PluginServer.Tests", "Configuration", "broken");
+
+    private static IEnumerable<string> BrokenEdits() => Directory.EnumerateFiles(Broken, "*.json").Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal);
 
     private void Spoil(string trouble)
     {
