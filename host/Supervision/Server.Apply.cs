@@ -34,6 +34,9 @@ internal sealed partial class Server
         if (changes.Count > 0)
         {
             Commit(next, prepared, opened);
+
+            // Here and not when a generation is gone: a preparation under way may just be reading what would be removed.
+            CleanStore();
         }
 
         return new ApplyResult([], prepared.Failed, changes);
@@ -105,7 +108,7 @@ internal sealed partial class Server
         replaced.AddRange(_plugins.Values.Where(plugin => plugin.Active is not null && !used.Contains(plugin.Name)).Select(plugin => (plugin, plugin.Activate(null)!)));
         foreach (var (plugin, generation) in replaced)
         {
-            _ = RetireAsync(plugin, generation, next.Plugin(plugin.Name).DrainTimeout);
+            _ = RetireAsync(generation, next.Plugin(plugin.Name).DrainTimeout);
         }
 
     }
@@ -122,7 +125,7 @@ internal sealed partial class Server
         return cut;
     }
 
-    private async Task RetireAsync(RunningPlugin plugin, PluginGeneration generation, TimeSpan? drainTimeout)
+    private async Task RetireAsync(PluginGeneration generation, TimeSpan? drainTimeout)
     {
         var retirement = generation.RetireAsync();
         if (drainTimeout is { } timeout)
@@ -134,7 +137,6 @@ internal sealed partial class Server
         }
 
         await retirement;
-        Clean(plugin);
     }
 
     private void ForEachConnectionSet(Action<ConnectionSet> action)

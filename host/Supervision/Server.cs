@@ -84,7 +84,6 @@ internal sealed partial class Server : IDisposable
             throw new StartException([.. result.Errors.Select(error => error.ToString())]);
         }
 
-        server.CleanStore();
         server.IsReady = true;
         return server;
     }
@@ -190,14 +189,12 @@ internal sealed partial class Server : IDisposable
         return found;
     }
 
+    /// <summary>Removes the copies of builds that are gone, but for the last ones that served, and what a killed host left half done.</summary>
     private void CleanStore()
     {
         foreach (var plugin in Plugins)
         {
-            Clean(plugin);
+            Store.Clean(plugin.Name, [.. History.Served(plugin.Name), .. plugin.Generations.Where(generation => generation.State != GenerationState.Unloaded).Select(generation => generation.Build.Sha256)]);
         }
     }
-
-    private void Clean(RunningPlugin plugin) =>
-        Store.Clean(plugin.Name, [.. History.Served(plugin.Name), .. plugin.Generations.Where(generation => generation.State != GenerationState.Unloaded).Select(generation => generation.Build.Sha256)]);
 }

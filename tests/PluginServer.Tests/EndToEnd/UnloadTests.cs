@@ -19,7 +19,7 @@ internal sealed class UnloadTests
     public async Task Thirty_rounds_of_loading_serving_and_unloading_leave_no_load_context()
     {
         using var workspace = new Workspace().With("Serializers").Configure(
-            """[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Serializers", "settings": { "kind": "Fancy", "depth": 5 } } ]""");
+            """[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Serializers", "handler": "SerializingHandler", "settings": { "kind": "Fancy", "depth": 5 } } ]""");
         var config = ConfigReader.Read(workspace.ConfigFile).Config!;
         var retired = new List<PluginGeneration>();
         for (var round = 0; round < Generations; round++)
@@ -32,6 +32,44 @@ internal sealed class UnloadTests
         await Task.WhenAll(retired.Select(generation => generation.RetireAsync())).Within();
         Assert.That(retired.Select(generation => generation.State), Is.All.EqualTo(GenerationState.Unloaded));
         Assert.That(retired.Count(generation => generation.Context.IsAlive), Is.Zero);
+    }
+
+    /// <summary>100 swaps at full size, each of a generation that has served with everything that is known to hold one.</summary>
+    [Test]
+    [Category("Long")]
+    public async Task Swaps_of_a_plugin_that_hoards_leave_only_the_last_generation()
+    {
+        var swaps = int.TryParse(Environment.GetEnvironmentVariable("PLUGINSERVER_UNLOADS"), out var size) ? size : 5;
+        var workspace = new Workspace().With("Serializers").Configure(
+            """[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Serializers", "handler": "HoardingHandler", "settings": { "kind": "Fancy", "depth": 5 } } ]""",
+            """{ "Serializers": { "settings": { "kind": "Fancy", "depth": 2 } } }""");
+        await using var server = await TestServer.StartAsync(workspace);
+        for (var swap = 0; swap < swaps; swap++)
+        {
+            for (var connection = 0; connection < 3; connection++)
+            {
+                using var client = await server.ConnectAsync();
+                var answer = await client.EndsInResetAsync() ? "reset" : "fine";
+                Assert.That(server.Log.Where(line => line.StartsWith("Error", StringComparison.Ordinal)), Is.Empty, answer);
+            }
+
+            await File.WriteAllTextAsync(Path.Combine(workspace.PluginFolder("Serializers"), "build.txt"), $"{swap}");
+            Assert.That((await server.Reloader.ReloadAsync().Within()).Errors, Is.Empty);
+            if (swap % 10 == 9)
+            {
+                await AssertGoneAsync(server);
+                TestContext.Out.WriteLine($"after {swap + 1} swaps: heap {GC.GetTotalMemory(forceFullCollection: false) >> 10} KiB, {AppDomain.CurrentDomain.GetAssemblies().Length} assemblies");
+            }
+        }
+
+        await AssertGoneAsync(server);
+        Assert.That(System.Runtime.Loader.AssemblyLoadContext.All.Count(context => context.Name!.StartsWith("Serializers ", StringComparison.Ordinal)), Is.LessThanOrEqualTo(2));
+    }
+
+    private static async Task AssertGoneAsync(TestServer server)
+    {
+        await Deadline.UntilAsync(() => server.Server.Generations.Skip(1).All(generation => generation.State is GenerationState.Unloaded or GenerationState.Leaked), "every replaced generation is gone");
+        Assert.That(server.Server.Generations.Skip(1).Select(generation => generation.Leak), Is.All.Null);
     }
 
     /// <summary>The proof can fail: a context that somebody holds is reported, and as unloaded once it is let go.</summary>
