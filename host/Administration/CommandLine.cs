@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Reflection;
 
 namespace PluginServer.Administration;
 
@@ -11,9 +10,6 @@ internal static class CommandLine
 
     /// <summary>Exit code of a verb that no host answers.</summary>
     public const int NoHost = 4;
-
-    /// <summary>The host's own version.</summary>
-    public static string Version { get; } = typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     public static async Task<int> InvokeAsync(string[] arguments, CommandContext context)
     {

@@ -87,7 +87,7 @@ internal static class RunCommand
 
     private static void Announce(CommandContext context, Server server)
     {
-        context.Report.Line($"PluginServer {CommandLine.Version}, pid {Environment.ProcessId}, {server.Config.File}");
+        context.Report.Line($"PluginServer {StatusReport.Version}, pid {Environment.ProcessId}, {server.Config.File}");
         context.Report.Table(
             ["Endpoint", "Listens on", "Plugin", "Version", "Build", "Handler"],
             [.. server.Endpoints.Select(endpoint =>

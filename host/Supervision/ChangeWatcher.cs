@@ -64,9 +64,6 @@ internal sealed class ChangeWatcher : IAsyncDisposable
         }
     }
 
-    /// <summary>Signals at once, changed or not.</summary>
-    public void Poke() => _changes.Writer.TryWrite(true);
-
     public async ValueTask DisposeAsync()
     {
         lock (_gate)

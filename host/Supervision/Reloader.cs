@@ -58,7 +58,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         var result = await server.TryApplyAsync(server.Config, builds);
         if (result.Errors.Count == 0)
         {
-            server.History.MarkRolledBack(plugin, active.Build.Sha256);
+            server.Record(() => server.History.MarkRolledBack(plugin, active.Build.Sha256));
         }
 
         return Outcome(result.Changes, result.Errors);

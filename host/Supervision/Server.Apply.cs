@@ -34,9 +34,16 @@ internal sealed partial class Server
         if (changes.Count > 0)
         {
             Commit(next, prepared, opened);
+            Record(() =>
+            {
+                foreach (var (name, generation) in prepared.Generations)
+                {
+                    History.MarkServed(name, generation.Build.Sha256);
+                }
 
-            // Here and not when a generation is gone: a preparation under way may just be reading what would be removed.
-            CleanStore();
+                // Here and not when a generation is gone: a preparation under way may just be reading what would be removed.
+                CleanStore();
+            });
         }
 
         return new ApplyResult([], prepared.Failed, changes);
@@ -70,21 +77,7 @@ internal sealed partial class Server
     private void Commit(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened)
     {
         Config = next;
-        Places.Limit = next.MaxConnections ?? HostLimit.FromOpenFiles();
-        var replaced = new List<(RunningPlugin Plugin, PluginGeneration Generation)>();
-        foreach (var (name, generation) in prepared.Generations)
-        {
-            var plugin = _plugins.GetOrAdd(name, static name => new RunningPlugin(name));
-            plugin.Reached(generation.Number);
-            Log.GenerationLoaded(_log, name, generation.Version, generation.Build.Sha256, generation.Number);
-            if (plugin.Activate(generation) is { } old)
-            {
-                replaced.Add((plugin, old));
-            }
-
-            History.MarkServed(name, generation.Build.Sha256);
-        }
-
+        Places.Limit = next.MaxConnections ?? _openFiles;
         var kept = new List<RunningEndpoint>();
         foreach (var running in _running)
         {
@@ -103,14 +96,43 @@ internal sealed partial class Server
         kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), _supervisor, _time)));
         _running = [.. next.Endpoints.Select(config => kept.First(running => running.Endpoint.Config == config))];
         Revision++;
-
-        var used = next.Endpoints.Select(endpoint => endpoint.Plugin).ToHashSet(StringComparer.Ordinal);
-        replaced.AddRange(_plugins.Values.Where(plugin => plugin.Active is not null && !used.Contains(plugin.Name)).Select(plugin => (plugin, plugin.Activate(null)!)));
-        foreach (var (plugin, generation) in replaced)
+        foreach (var (plugin, generation) in Activate(next, prepared))
         {
             _ = RetireAsync(generation, next.Plugin(plugin.Name).DrainTimeout);
         }
+    }
 
+    /// <summary>Tells the plugins which generation serves now; says which ones were replaced.</summary>
+    private List<(RunningPlugin Plugin, PluginGeneration Generation)> Activate(ServerConfig next, PreparedPlugins prepared)
+    {
+        var replaced = new List<(RunningPlugin, PluginGeneration)>();
+        foreach (var (name, generation) in prepared.Generations)
+        {
+            var plugin = _plugins.GetOrAdd(name, static name => new RunningPlugin(name));
+            plugin.Reached(generation.Number);
+            Log.GenerationLoaded(_log, name, generation.Version, generation.Build.Sha256, generation.Number);
+            if (plugin.Activate(generation) is { } old)
+            {
+                replaced.Add((plugin, old));
+            }
+        }
+
+        var used = next.Endpoints.Select(endpoint => endpoint.Plugin).ToHashSet(StringComparer.Ordinal);
+        replaced.AddRange(_plugins.Values.Where(plugin => plugin.Active is not null && !used.Contains(plugin.Name)).Select(plugin => (plugin, plugin.Activate(null)!)));
+        return replaced;
+    }
+
+    /// <summary>Writes to the state directory what the host should know after a restart. A full disk costs only that.</summary>
+    public void Record(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            Log.NotRecorded(_log, _state.Path, error.Message);
+        }
     }
 
     private async Task<int> LeaveAsync(RunningEndpoint running, TimeSpan timeout)

@@ -21,6 +21,9 @@ internal sealed partial class Server : IDisposable
     private readonly Transport _transport;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+
+    // Read once: a commit must not fail where descriptors have run out.
+    private readonly int _openFiles = HostLimit.FromOpenFiles();
     private ImmutableArray<RunningEndpoint> _running = [];
 
     private Server(ServerConfig config, StateDirectory state, ILoggerFactory logs, TimeProvider time, Transport transport)
@@ -35,7 +38,7 @@ internal sealed partial class Server : IDisposable
         History = new BuildHistory(state.Path);
         _preparation = new PluginPreparation(Store, logs, time);
         Config = config with { Endpoints = [] };
-        Places = new Places(config.MaxConnections ?? HostLimit.FromOpenFiles());
+        Places = new Places(config.MaxConnections ?? _openFiles);
         StartedAt = time.GetUtcNow();
     }
 

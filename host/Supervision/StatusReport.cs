@@ -8,7 +8,8 @@ namespace PluginServer.Supervision;
 /// <summary>Takes the picture that status shows.</summary>
 internal static class StatusReport
 {
-    private static readonly string Version = typeof(StatusReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+    /// <summary>The host's own version.</summary>
+    public static readonly string Version = typeof(StatusReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     public static ServerStatus Of(Server server, string file, IReadOnlyList<ConfigError> errors) => new(
         Environment.ProcessId,

@@ -57,36 +57,6 @@ internal sealed class OperatorTests
         Assert.That(await VersionAsync(host), Is.EqualTo("two"));
     }
 
-    /// <summary>Ten random points at full size; a few here.</summary>
-    [Test]
-    [Category("Long")]
-    public async Task After_a_kill_in_the_middle_of_a_swap_the_newest_build_serves_and_the_store_is_clean()
-    {
-        var kills = int.TryParse(Environment.GetEnvironmentVariable("PLUGINSERVER_KILLS"), out var size) ? size : 2;
-        var random = new Random(4711);
-        for (var kill = 0; kill < kills; kill++)
-        {
-            using (var host = await HostProcess.StartAsync(_workspace))
-            {
-                _workspace.Version($"{kill}");
-                host.Signal("HUP");
-
-                // Anywhere between the signal and some time after the commit: there is no signal to wait for, and any point must do.
-                await Task.Delay(TimeSpan.FromMilliseconds(random.Next(200)));
-                host.Signal("KILL");
-                await host.ExitAsync();
-            }
-
-            using var again = await HostProcess.StartAsync(_workspace);
-            Assert.That(await VersionAsync(again), Is.EqualTo($"{kill}"));
-            var store = Path.Combine(_workspace.Root, "state", "plugins", "Swap");
-            Assert.That(Directory.GetDirectories(store, ".incoming-*"), Is.Empty);
-            Assert.That(Directory.GetDirectories(store), Has.Length.LessThanOrEqualTo(PluginServer.Plugins.BuildHistory.Kept), "only builds that served");
-            again.Signal("TERM");
-            Assert.That(await again.ExitAsync(), Is.Zero, again.Output);
-        }
-    }
-
     private static async Task<string> VersionAsync(HostProcess host)
     {
         using var client = await host.ConnectAsync("test");

@@ -107,8 +107,12 @@ internal sealed class ChangeWatcherRulesTests
     {
         await using var site = new WatchedSite(WatchedSite.NoEvents);
         site.Watch("Echo");
-        site.Watcher.Poke();
-        site.Watcher.Poke();
+        for (var change = 1; change <= 2; change++)
+        {
+            WatchedSite.Write(site.Dll, 1000 + change);
+            await site.PassAsync(3.2);
+        }
+
         Assert.That(site.Signal, Is.True);
         Assert.That(site.Signal, Is.False);
     }
@@ -186,7 +190,6 @@ internal sealed class ChangeWatcherRulesTests
         Assert.That(site.Time.Timers, Is.Zero);
         Assert.That(site.Watcher.Changes.Completion.IsCompleted, Is.True);
         site.Watch("Echo");
-        site.Watcher.Poke();
         Assert.That(site.Signal, Is.False);
     }
 

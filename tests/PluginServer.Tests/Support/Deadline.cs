@@ -19,10 +19,13 @@ internal static class Deadline
     public static Task<T> Within<T>(this ValueTask<T> task) => task.AsTask().WaitAsync(Length);
 
     /// <summary>Waits for what raises no signal of its own, such as a counter.</summary>
-    public static async Task UntilAsync(Func<bool> condition, string what)
+    public static Task UntilAsync(Func<bool> condition, string what) => UntilAsync(() => Task.FromResult(condition()), what);
+
+    /// <summary>The same for what has to be asked for.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
     {
         var watch = Stopwatch.StartNew();
-        while (!condition())
+        while (!await condition())
         {
             Assert.That(watch.Elapsed, Is.LessThan(Length), what);
 

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
+using Newtonsoft.Json.Linq;
+using PluginServer.Administration;
 
 namespace PluginServer.Tests.Support;
 
@@ -13,7 +15,13 @@ internal sealed class HostProcess : IDisposable
     private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _outputEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private HostProcess(Process process) => _process = process;
+    private readonly string _config;
+
+    private HostProcess(Process process, string config)
+    {
+        _process = process;
+        _config = config;
+    }
 
     public int Id => _process.Id;
 
@@ -41,7 +49,7 @@ internal sealed class HostProcess : IDisposable
     /// <summary>Starts <c>run</c> and waits until every endpoint listens.</summary>
     public static async Task<HostProcess> StartAsync(Workspace workspace, params string[] arguments)
     {
-        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments]))!);
+        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments]))!, workspace.ConfigFile);
         _ = host.ReadAsync();
         _ = host.ReadErrorAsync();
         var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();
@@ -49,12 +57,23 @@ internal sealed class HostProcess : IDisposable
         return host;
     }
 
-    public Task<Client> ConnectAsync(string endpoint)
+    public Task<Client> ConnectAsync(string endpoint) => Client.ConnectAsync(EndPoint(endpoint));
+
+    public IPEndPoint EndPoint(string endpoint)
     {
         var found = Regex.Match(Output, $@"Endpoint {Regex.Escape(endpoint)} listens on \S+:(\d+) ");
         Assert.That(found.Success, Is.True, Output);
-        return Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture)));
+        return new IPEndPoint(IPAddress.Loopback, int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture));
     }
+
+    /// <summary>What the verb does, without the start of another process for it.</summary>
+    public async Task<JObject> CallAsync(HttpMethod method, string call)
+    {
+        var answer = await ControlClient.SendAsync(method, call, _config, Deadline.Token);
+        return answer.Json ?? throw new InvalidDataException($"{call} was answered {answer.Status}: {answer.Text}");
+    }
+
+    public Task<JObject> StatusAsync() => CallAsync(HttpMethod.Get, "/api/status");
 
     public void Signal(string name)
     {
