@@ -15,12 +15,7 @@ internal static class AdminJson
         ["startedAt"] = Moment(status.StartedAt),
         ["revision"] = status.Revision,
         ["tokenFile"] = tokenFile,
-        ["config"] = new JObject
-        {
-            ["path"] = status.Config.Path,
-            ["state"] = status.Config.Applied ? "applied" : "rejected",
-            ["errors"] = Of(status.Config.Errors),
-        },
+        ["config"] = Of(status.Config),
         ["endpoints"] = new JArray(status.Endpoints.Select(Of)),
         ["plugins"] = new JArray(status.Plugins.Select(Of)),
     };
@@ -44,6 +39,17 @@ internal static class AdminJson
         ["path"] = error.Path,
         ["message"] = error.Message,
     }));
+
+    private static JObject Of(ConfigStatus config)
+    {
+        var json = new JObject { ["path"] = config.Path, ["state"] = config.Applied ? "applied" : "rejected", ["errors"] = Of(config.Errors) };
+        if (!config.Applied)
+        {
+            json["waitsFor"] = new JArray(config.WaitsFor);
+        }
+
+        return json;
+    }
 
     private static JObject Of(EndpointStatus endpoint) => new()
     {

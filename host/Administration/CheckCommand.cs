@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
 using PluginServer.Configuration;
+using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 
 namespace PluginServer.Administration;
@@ -15,7 +16,7 @@ internal static class CheckCommand
         var read = ConfigReader.Read(file);
         using var scratch = new ScratchDirectory();
         var prepared = read.Config is { } config
-            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
+            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
             : null;
         var errors = prepared?.Errors ?? read.Errors;
         if (json)

@@ -46,6 +46,8 @@ internal static class StatusCommand
             {
                 report.Line($"  {AdminJson.ErrorLine(error)}");
             }
+
+            report.Line($"It is tried again when this changes: {string.Join(", ", config["waitsFor"]!)}");
         }
 
         report.Table(

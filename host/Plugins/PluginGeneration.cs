@@ -39,6 +39,7 @@ internal sealed class PluginGeneration
     private readonly TaskCompletionSource _lastLeaseReturned = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly EventStream _events;
     private LoadedPlugin? _loaded;
     private readonly Lock _gate = new();
     private Task? _retirement;
@@ -47,7 +48,7 @@ internal sealed class PluginGeneration
     /// the two questions "was that the last one?" and "is it retired?".</summary>
     private int _state;
 
-    public PluginGeneration(int number, PluginInspection inspection, ConfigSettings settings, LoadedPlugin loaded, TimeProvider time, ILogger log)
+    public PluginGeneration(int number, PluginInspection inspection, ConfigSettings settings, LoadedPlugin loaded, TimeProvider time, ILogger log, EventStream events)
     {
         Number = number;
         Inspection = inspection;
@@ -57,6 +58,7 @@ internal sealed class PluginGeneration
         _loaded = loaded;
         _time = time;
         _log = log;
+        _events = events;
     }
 
     /// <summary>From 1, counted per plugin.</summary>
@@ -147,6 +149,7 @@ internal sealed class PluginGeneration
         await _lastLeaseReturned.Task;
         await Loaded.StopAsync();
         State = GenerationState.Unloading;
+        _events.Publish(HostEventKind.Retired, "has no connection any more and its services are stopped", Build.Name, Number);
         Unload();
         await ProveUnloadedAsync();
     }
@@ -177,6 +180,7 @@ internal sealed class PluginGeneration
                 Leak = LeakSuspects.Of(Build);
                 State = GenerationState.Leaked;
                 Log.GenerationLeaked(_log, Build.Name, Number, LeakAfter.TotalSeconds, Leak);
+                _events.Publish(HostEventKind.Leaked, Leak, Build.Name, Number);
             }
 
             await Task.Delay(PollInterval, _time);
@@ -185,5 +189,6 @@ internal sealed class PluginGeneration
         Leak = null;
         State = GenerationState.Unloaded;
         Log.GenerationUnloaded(_log, Build.Name, Number, _time.GetElapsedTime(started).TotalSeconds);
+        _events.Publish(HostEventKind.Unloaded, "its load context was collected", Build.Name, Number);
     }
 }

@@ -7,7 +7,7 @@ namespace PluginServer.Plugins;
 
 /// <summary>The plugins half of PREPARE: copies, inspects and loads every plugin that an endpoint names, and binds the handlers.</summary>
 /// <remarks>Starts no service and constructs no handler, so <c>check</c> goes exactly this far.</remarks>
-internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, TimeProvider time)
+internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, EventStream events, TimeProvider time)
 {
     private readonly PluginInspector _inspector = new();
 
@@ -67,7 +67,7 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
 
         var number = present.NextNumber(build.Name);
         var loaded = LoadedPlugin.Load(inspection, number, plugin.Settings, logs, time);
-        var generation = new PluginGeneration(number, inspection, plugin.Settings, loaded, time, logs.CreateLogger(Log.Category));
+        var generation = new PluginGeneration(number, inspection, plugin.Settings, loaded, time, logs.CreateLogger(Log.Category), events);
         prepared.Generations.Add(build.Name, generation);
         Bind(generation, endpoints, present, prepared);
         if (plugin.Settings.Values.Count > 0 && inspection.PluginType is null && !inspection.Handlers.Any(handler => HandlerBinder.AsksFor<IConfiguration>(loaded, handler)))

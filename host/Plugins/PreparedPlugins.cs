@@ -21,8 +21,8 @@ internal sealed class PreparedPlugins
     /// <summary>By endpoint name.</summary>
     public Dictionary<string, HandlerBinding> Bindings { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Compiles what was loaded and starts its services; adds an error where that fails.</summary>
-    public async Task StartAsync(ServerConfig config)
+    /// <summary>Compiles what was loaded, starts its services and warms its handlers up; adds an error where that fails.</summary>
+    public async Task StartAsync(ServerConfig config, TimeProvider time)
     {
         foreach (var (name, generation) in Generations)
         {
@@ -30,6 +30,10 @@ internal sealed class PreparedPlugins
             {
                 generation.Loaded.Compile();
                 await generation.Loaded.StartAsync();
+                foreach (var endpoint in config.Endpoints.Where(endpoint => endpoint.Plugin == name))
+                {
+                    await WarmUp.RunAsync(generation, endpoint.Name, Bindings[endpoint.Name], time);
+                }
             }
             catch (PluginException problem)
             {

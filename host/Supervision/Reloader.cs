@@ -10,16 +10,16 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
 {
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
-    private volatile IReadOnlyList<ConfigError> _errors = [];
+    private volatile Refusal _refusal = new([], []);
     private string? _refusedText;
 
     /// <summary>Turns false the moment a stop begins.</summary>
     public bool IsReady => server.IsReady;
 
     /// <summary>Why the present files do not run; empty when they do.</summary>
-    public IReadOnlyList<ConfigError> Errors => _errors;
+    public IReadOnlyList<ConfigError> Errors => _refusal.Errors;
 
-    public ServerStatus Status() => StatusReport.Of(server, file, _errors);
+    public ServerStatus Status() => StatusReport.Of(server, file, _refusal);
 
     /// <summary>Applies plugins.json and changed plugins now. Never throws.</summary>
     public Task<ReloadOutcome> ReloadAsync() => OneAtATimeAsync(() => ApplyFilesAsync(asked: true));
@@ -59,6 +59,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         if (result.Errors.Count == 0)
         {
             server.Record(() => server.History.MarkRolledBack(plugin, active.Build.Sha256));
+            server.Events.Publish(HostEventKind.RolledBack, $"from build {active.Build.Sha256} to {before.Sha256}", plugin, server.Plugin(plugin)!.Active!.Number);
         }
 
         return Outcome(result.Changes, result.Errors);
@@ -120,7 +121,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
             Forget(builds, text);
         }
 
-        _errors = errors;
+        _refusal = new Refusal(errors, errors.Count == 0 ? [] : [Path.GetFullPath(file), .. result.Failed.Keys.Select(name => Path.Combine(next.PluginDirectory, name))]);
         return Outcome(changes, errors);
     }
 
@@ -182,7 +183,9 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
 
     private ReloadOutcome Rejected(IReadOnlyList<ConfigError> errors, IReadOnlyList<string>? changes = null)
     {
-        Log.Rejected(log, server.Revision, string.Join("; ", errors));
+        var text = string.Join("; ", errors);
+        Log.Rejected(log, server.Revision, text);
+        server.Events.Publish(HostEventKind.Rejected, text);
         return new ReloadOutcome(false, server.Revision, changes ?? [], errors);
     }
 }

@@ -15,7 +15,7 @@ internal sealed partial class Server
         var opened = new List<Endpoint>();
         if (prepared.Errors.Count == 0)
         {
-            await prepared.StartAsync(next);
+            await prepared.StartAsync(next, _time);
         }
 
         if (prepared.Errors.Count == 0)
@@ -34,6 +34,7 @@ internal sealed partial class Server
         if (changes.Count > 0)
         {
             Commit(next, prepared, opened);
+            Events.Publish(HostEventKind.Applied, $"revision {Revision}: {string.Join("; ", changes)}");
             Record(() =>
             {
                 foreach (var (name, generation) in prepared.Generations)
@@ -114,6 +115,7 @@ internal sealed partial class Server
             if (plugin.Activate(generation) is { } old)
             {
                 replaced.Add((plugin, old));
+                Events.Publish(HostEventKind.Swapped, $"generation {old.Number} -> {generation.Number} ({generation.Version}, sha256 {generation.Build.Sha256})", name, generation.Number);
             }
         }
 

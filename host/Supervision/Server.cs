@@ -36,7 +36,8 @@ internal sealed partial class Server : IDisposable
         _supervisor = new Supervisor(time, _log);
         Store = new PluginStore(state.Path);
         History = new BuildHistory(state.Path);
-        _preparation = new PluginPreparation(Store, logs, time);
+        Events = new EventStream(time);
+        _preparation = new PluginPreparation(Store, logs, Events, time);
         Config = config with { Endpoints = [] };
         Places = new Places(config.MaxConnections ?? _openFiles);
         StartedAt = time.GetUtcNow();
@@ -53,6 +54,9 @@ internal sealed partial class Server : IDisposable
     public PluginStore Store { get; }
 
     public BuildHistory History { get; }
+
+    /// <summary>What happens to the host as a whole.</summary>
+    public EventStream Events { get; }
 
     /// <summary>The limit over all endpoints.</summary>
     public Places Places { get; }

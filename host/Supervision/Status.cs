@@ -16,7 +16,8 @@ internal sealed record ServerStatus(
 /// <param name="Path">Absolute path.</param>
 /// <param name="Applied">False: it was rejected, and the one before it runs.</param>
 /// <param name="Errors">Why it was rejected.</param>
-internal sealed record ConfigStatus(string Path, bool Applied, IReadOnlyList<ConfigError> Errors);
+/// <param name="WaitsFor">Absolute paths: when one of these changes, it is tried again.</param>
+internal sealed record ConfigStatus(string Path, bool Applied, IReadOnlyList<ConfigError> Errors, IReadOnlyList<string> WaitsFor);
 
 /// <summary>One endpoint.</summary>
 internal sealed record EndpointStatus

@@ -1,5 +1,4 @@
 using System.Reflection;
-using PluginServer.Configuration;
 using PluginServer.Networking;
 using PluginServer.Plugins;
 
@@ -11,12 +10,12 @@ internal static class StatusReport
     /// <summary>The host's own version.</summary>
     public static readonly string Version = typeof(StatusReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
-    public static ServerStatus Of(Server server, string file, IReadOnlyList<ConfigError> errors) => new(
+    public static ServerStatus Of(Server server, string file, Refusal refusal) => new(
         Environment.ProcessId,
         Version,
         server.StartedAt,
         server.Revision,
-        new ConfigStatus(Path.GetFullPath(file), errors.Count == 0, errors),
+        new ConfigStatus(Path.GetFullPath(file), refusal.Errors.Count == 0, refusal.Errors, refusal.WaitsFor),
         [.. server.Endpoints.Select(Endpoint)],
         [.. server.Plugins.Where(plugin => plugin.Active is not null || plugin.Generations.Count > 0).Select(plugin => Plugin(server, plugin))]);
 

@@ -40,9 +40,9 @@ internal sealed class AdminEndpointTests
     public async Task Status_has_the_errors_of_a_rejected_file_and_why_a_generation_failed()
     {
         await using var face = await AdminFace.StartAsync();
-        face.Status = Sample.Status with { Config = new ConfigStatus("/etc/plugins.json", Applied: false, Rejection.Errors), Plugins = [Sample.Status.Plugins[0] with { LastError = "no", Generations = [new GenerationStatus(1, Sample.Hash, "failed", 0, DateTimeOffset.UnixEpoch, null, null, null, "it throws")] }] };
+        face.Status = Sample.Status with { Config = new ConfigStatus("/etc/plugins.json", Applied: false, Rejection.Errors, ["/etc/plugins.json", "/srv/plugins/Echo"]), Plugins = [Sample.Status.Plugins[0] with { LastError = "no", Generations = [new GenerationStatus(1, Sample.Hash, "failed", 0, DateTimeOffset.UnixEpoch, null, null, null, "it throws")] }] };
         var status = Parse((await face.SendAsync(HttpMethod.Get, "/api/status")).Body);
-        Assert.That(status["config"]!.ToString(Formatting.None), Is.EqualTo("""{"path":"/etc/plugins.json","state":"rejected","errors":[{"file":"plugins.json","line":4,"column":9,"path":"endpoints[0].port","message":"70000 is out of range"}]}"""));
+        Assert.That(status["config"]!.ToString(Formatting.None), Is.EqualTo("""{"path":"/etc/plugins.json","state":"rejected","errors":[{"file":"plugins.json","line":4,"column":9,"path":"endpoints[0].port","message":"70000 is out of range"}],"waitsFor":["/etc/plugins.json","/srv/plugins/Echo"]}"""));
         Assert.That((string?)status["plugins"]![0]!["lastError"], Is.EqualTo("no"));
         Assert.That((string?)status["plugins"]![0]!["generations"]![0]!["error"], Is.EqualTo("it throws"));
     }

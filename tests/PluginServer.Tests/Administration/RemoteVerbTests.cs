@@ -30,9 +30,9 @@ internal sealed class RemoteVerbTests
     public async Task Status_says_that_the_file_was_rejected_and_why()
     {
         await using var face = await AdminFace.StartAsync();
-        face.Status = Sample.Status with { Config = new ConfigStatus("/etc/plugins.json", Applied: false, [new ConfigError("plugins.json", 4, 9, "", "no")]), Endpoints = [Sample.Status.Endpoints[0] with { Address = "::1" }], Plugins = [Sample.Status.Plugins[0] with { LastError = "it throws" }] };
+        face.Status = Sample.Status with { Config = new ConfigStatus("/etc/plugins.json", Applied: false, [new ConfigError("plugins.json", 4, 9, "", "no")], ["/etc/plugins.json", "/srv/plugins/Echo"]), Endpoints = [Sample.Status.Endpoints[0] with { Address = "::1" }], Plugins = [Sample.Status.Plugins[0] with { LastError = "it throws" }] };
         var output = (await face.VerbAsync("status")).Output;
-        Assert.That(output, Does.Contain("rejected").And.Contain("\n  plugins.json:4:9: no\n").And.Contain("[::1]:7000").And.Contain("Echo: last error: it throws"));
+        Assert.That(output, Does.Contain("rejected").And.Contain("\n  plugins.json:4:9: no\n").And.Contain("\nIt is tried again when this changes: /etc/plugins.json, /srv/plugins/Echo\n").And.Contain("[::1]:7000").And.Contain("Echo: last error: it throws"));
     }
 
     [Test]

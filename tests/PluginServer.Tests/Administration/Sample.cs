@@ -14,7 +14,7 @@ internal static class Sample
         "1.0.0",
         Noon,
         3,
-        new ConfigStatus("/etc/plugins.json", Applied: true, []),
+        new ConfigStatus("/etc/plugins.json", Applied: true, [], []),
         [
             new EndpointStatus
             {

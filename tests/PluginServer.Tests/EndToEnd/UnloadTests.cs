@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using PluginServer.Configuration;
 using PluginServer.Networking;
+using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 using PluginServer.Tests.Support;
 
@@ -91,7 +92,7 @@ internal sealed class UnloadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static (PluginGeneration Generation, object?[] Held) Hold(Workspace workspace, TimeProvider time)
     {
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, time).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(time), time).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Echo"];
         return (generation, [generation.Loaded.Assembly]);
@@ -103,7 +104,7 @@ internal sealed class UnloadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static async Task<PluginGeneration> ServeAsync(ServerConfig config, Workspace workspace)
     {
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, TimeProvider.System).Prepare(config, PresentPlugins.None, new Dictionary<string, PluginBuild>());
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using PluginServer.Configuration;
+using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 using PluginServer.Tests.Support;
 
@@ -85,7 +86,7 @@ internal sealed class HandlerSlotTests
     private PluginGeneration Load()
     {
         _workspace.With("Echo").Configure("""[ { "name": "test", "port": 0, "plugin": "Echo" } ]""");
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(_workspace.Root, "state")), NullLoggerFactory.Instance, TimeProvider.System).Prepare(ConfigReader.Read(_workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(_workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(ConfigReader.Read(_workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         return prepared.Generations["Echo"];
     }

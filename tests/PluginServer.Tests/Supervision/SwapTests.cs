@@ -1,3 +1,4 @@
+using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 using PluginServer.Tests.Support;
 
@@ -34,6 +35,27 @@ internal sealed class SwapTests
         old.SendFin();
         await Deadline.UntilAsync(() => server.Server.Generations[1].State == GenerationState.Unloaded, "the old build is unloaded");
         await AssertVersionAsync(fresh, "two");
+    }
+
+    [Test]
+    public async Task Whoever_follows_sees_each_step()
+    {
+        await using var server = await TestServer.StartAsync(_workspace);
+        _workspace.Version("two");
+        await server.Reloader.ReloadAsync().Within();
+        await File.WriteAllTextAsync(_workspace.ConfigFile, "{");
+        await server.Reloader.ReloadAsync().Within();
+        await server.Reloader.RollbackAsync("Swap").Within();
+        await Deadline.UntilAsync(() => server.Server.Events.Last.Count(happened => happened.Kind == HostEventKind.Unloaded) == 2, "both are gone");
+        var told = server.Server.Events.Last.Select(happened => (happened.Kind, happened.Generation)).ToList();
+        Assert.That(told.Where(happened => happened.Kind is not (HostEventKind.Retired or HostEventKind.Unloaded)), Is.EqualTo(new (HostEventKind, int?)[]
+        {
+            (HostEventKind.Applied, null), (HostEventKind.Swapped, 2), (HostEventKind.Applied, null), (HostEventKind.Rejected, null), (HostEventKind.Swapped, 3), (HostEventKind.Applied, null), (HostEventKind.RolledBack, 3),
+        }));
+        foreach (var replaced in new[] { 1, 2 })
+        {
+            Assert.That(told.FindIndex(happened => happened == (HostEventKind.Retired, replaced)), Is.InRange(0, told.FindIndex(happened => happened == (HostEventKind.Unloaded, replaced))));
+        }
     }
 
     [Test]
