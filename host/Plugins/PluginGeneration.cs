@@ -171,7 +171,7 @@ internal sealed class PluginGeneration
             // Natural collections usually do it; a host without traffic has none, so it is helped, never by a blocking one.
             if (_time.GetElapsedTime(collected) >= CollectInterval)
             {
-                GC.Collect(2, GCCollectionMode.Forced, blocking: false);
+                BackgroundCollection.Start();
                 collected = _time.GetTimestamp();
             }
 

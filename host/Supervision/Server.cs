@@ -77,6 +77,7 @@ internal sealed partial class Server : IDisposable
     /// <exception cref="StartException">Something is wrong; nothing was left running and no port open.</exception>
     public static async Task<Server> StartAsync(ServerConfig config, ILoggerFactory logs, TimeProvider time, Transport transport)
     {
+        BackgroundCollection.Enable();
         var server = new Server(config, StateDirectory.Claim(config.StateDirectory), logs, time, transport);
         var builds = server.Choose(config);
         var result = await server.TryApplyAsync(config, builds);

@@ -32,6 +32,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     public IReadOnlyCollection<string> Log => _log.Lines;
 
+    /// <summary>Lets go of the lines so far, which take memory.</summary>
+    public void ForgetLog() => _log.Lines.Clear();
+
     public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null, bool keep = false, bool watch = false)
     {
         var read = ConfigReader.Read(workspace.ConfigFile);
