@@ -47,6 +47,9 @@ internal sealed class LoadedPlugin
 
     public WeakReference ContextReference => new(_context, trackResurrection: true);
 
+    /// <summary>What is left of the context once it has been collected.</summary>
+    public NativeLibraries NativeLibraries => _context.NativeLibraries;
+
     /// <summary>A type of one of the framework assemblies that this context has a copy of, as "Namespace.Type, Assembly".</summary>
     public Type PrivateType(string name)
     {

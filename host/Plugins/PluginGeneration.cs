@@ -37,6 +37,7 @@ internal sealed class PluginGeneration
     private static readonly TimeSpan CollectInterval = TimeSpan.FromSeconds(2);
 
     private readonly TaskCompletionSource _lastLeaseReturned = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly NativeLibraries _nativeLibraries;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private LoadedPlugin? _loaded;
@@ -54,6 +55,7 @@ internal sealed class PluginGeneration
         Settings = settings;
         LoadedAt = time.GetUtcNow();
         Context = loaded.ContextReference;
+        _nativeLibraries = loaded.NativeLibraries;
         _loaded = loaded;
         _time = time;
         _log = log;
@@ -182,6 +184,7 @@ internal sealed class PluginGeneration
             await Task.Delay(PollInterval, _time);
         }
 
+        _nativeLibraries.Free();
         Leak = null;
         State = GenerationState.Unloaded;
         Log.GenerationUnloaded(_log, Build.Name, Number, _time.GetElapsedTime(started).TotalSeconds);

@@ -10,6 +10,8 @@ internal sealed class PluginLoadContext(PluginBuild build, int generation)
 {
     private readonly PluginFolder _folder = new(build);
 
+    public NativeLibraries NativeLibraries { get; } = new(build);
+
     protected override Assembly? Load(AssemblyName assemblyName)
     {
         var name = assemblyName.Name!;
@@ -40,6 +42,15 @@ internal sealed class PluginLoadContext(PluginBuild build, int generation)
             : null;
     }
 
-    protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
-        _folder.ResolveNative(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
+    protected override nint LoadUnmanagedDll(string unmanagedDllName)
+    {
+        if (_folder.ResolveNative(unmanagedDllName) is not { } path)
+        {
+            return 0;
+        }
+
+        var handle = LoadUnmanagedDllFromPath(path);
+        NativeLibraries.Add(path, handle);
+        return handle;
+    }
 }

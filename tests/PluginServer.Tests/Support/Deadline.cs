@@ -31,6 +31,16 @@ internal static class Deadline
         }
     }
 
+    /// <summary>Waits for what has to be asked for, such as a status.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!await condition())
+        {
+            Assert.That(watch.Elapsed, Is.LessThan(Length), what);
+        }
+    }
+
     /// <summary>Waits until a token is cancelled, by a callback of it.</summary>
     public static async Task CancelledAsync(CancellationToken token)
     {
