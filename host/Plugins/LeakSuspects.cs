@@ -4,7 +4,7 @@ using System.Reflection.PortableExecutable;
 namespace PluginServer.Plugins;
 
 /// <summary>What in a build's code is known to keep a load context alive when it is not undone: for the message about a leak.</summary>
-/// <remarks>Found in the metadata of the plugin's own assembly; a suspicion, not a proof.</remarks>
+/// <remarks>Found in the metadata of the plugin's own assembly, and only where that has nothing, of those it brought along; a suspicion, not a proof.</remarks>
 internal static class LeakSuspects
 {
     private static readonly (string Type, string? Member, string Kind)[] Known =
@@ -34,14 +34,29 @@ internal static class LeakSuspects
     {
         try
         {
-            using var image = new PEReader(File.OpenRead(build.MainAssembly));
-            var found = Find(image.GetMetadataReader()).Distinct(StringComparer.Ordinal).ToList();
+            var found = Find(build.MainAssembly).ToList();
+            if (found.Count == 0)
+            {
+                found = [.. Dependencies(build).SelectMany(path => Find(path).Select(suspect => $"{suspect} in {Path.GetFileName(path)}"))];
+            }
+
             return found.Count == 0 ? "nothing in its metadata is known to do that; look for statics and events of what it uses" : string.Join("; or ", found);
         }
         catch (Exception error) when (error is IOException or BadImageFormatException or UnauthorizedAccessException)
         {
             return $"its build cannot be inspected any more: {error.Message}";
         }
+    }
+
+    private static IEnumerable<string> Dependencies(PluginBuild build) =>
+        Directory.EnumerateFiles(build.Folder, "*.dll")
+            .Where(path => path != build.MainAssembly && !SharedAssemblies.Contains(Path.GetFileNameWithoutExtension(path)))
+            .Order(StringComparer.Ordinal);
+
+    private static List<string> Find(string path)
+    {
+        using var image = new PEReader(File.OpenRead(path));
+        return image.HasMetadata ? [.. Find(image.GetMetadataReader()).Distinct(StringComparer.Ordinal)] : [];
     }
 
     private static IEnumerable<string> Find(MetadataReader reader)

@@ -110,7 +110,7 @@ internal sealed class PluginInspector
                 throw Unusable("is a native library, not a .NET assembly");
             }
 
-            return RunsHere(image.PEHeaders) ? image : throw Unusable($"was built for {image.PEHeaders.CoffHeader.Machine}, and this host runs on {RuntimeInformation.ProcessArchitecture}: build it for AnyCPU");
+            return ImageArchitecture.Problem(image) is { } problem ? throw Unusable(problem) : image;
         }
         catch (BadImageFormatException)
         {
@@ -130,14 +130,6 @@ internal sealed class PluginInspector
         Span<byte> magic = stackalloc byte[4];
         return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("\u007fELF"u8);
     }
-
-    private static bool RunsHere(PEHeaders headers) => headers.CoffHeader.Machine switch
-    {
-        Machine.I386 => (headers.CorHeader!.Flags & (CorFlags.Requires32Bit | CorFlags.ILOnly)) == CorFlags.ILOnly,
-        Machine.Amd64 => RuntimeInformation.ProcessArchitecture == Architecture.X64,
-        Machine.Arm64 => RuntimeInformation.ProcessArchitecture == Architecture.Arm64,
-        _ => false,
-    };
 
     private static PluginInspection Describe(PluginBuild build, PluginFolder folder, Dictionary<string, InspectedAssembly> assemblies)
     {

@@ -10,6 +10,7 @@ internal sealed class PluginLoadContext(PluginBuild build, int generation)
 {
     private readonly PluginFolder _folder = new(build);
 
+
     protected override Assembly? Load(AssemblyName assemblyName)
     {
         var name = assemblyName.Name!;
@@ -40,6 +41,5 @@ internal sealed class PluginLoadContext(PluginBuild build, int generation)
             : null;
     }
 
-    protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
-        _folder.ResolveNative(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
+    protected override nint LoadUnmanagedDll(string unmanagedDllName) => _folder.ResolveNative(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
 }

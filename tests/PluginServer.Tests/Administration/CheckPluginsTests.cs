@@ -1,3 +1,5 @@
+using System.Reflection.PortableExecutable;
+using System.Runtime.InteropServices;
 using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Administration;
@@ -64,6 +66,48 @@ internal sealed class CheckPluginsTests
         _workspace.With("Echo");
         File.Copy(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "libSystem.Native.so"), Main("Echo"), overwrite: true);
         return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll is a native library, not a .NET assembly; copy or publish it again into {plugins}/Echo");
+    }
+
+    [Test]
+    public Task Another_architecture()
+    {
+        _workspace.With("Echo");
+        Artefact.SetMachine(Main("Echo"), Artefact.OtherMachine);
+        return AssertRefusedAsync("Echo", "", Line6 + $"28: endpoints[0].plugin: plugin Echo: Echo.dll was built for {Artefact.OtherMachine}, and this host runs on {RuntimeInformation.ProcessArchitecture}: build it for AnyCPU; copy or publish it again into {{plugins}}/Echo");
+    }
+
+    [Test]
+    public Task A_dll_that_requires_32_bits()
+    {
+        _workspace.With("Echo");
+        Artefact.SetFlags(Main("Echo"), CorFlags.ILOnly | CorFlags.Requires32Bit);
+        return AssertRefusedAsync("Echo", "", Line6 + $"28: endpoints[0].plugin: plugin Echo: Echo.dll was built for I386, and this host runs on {RuntimeInformation.ProcessArchitecture}: build it for AnyCPU; copy or publish it again into {{plugins}}/Echo");
+    }
+
+    [Test]
+    public Task A_dll_with_native_code_in_it()
+    {
+        _workspace.With("Echo");
+        Artefact.SetFlags(Main("Echo"), 0);
+        return AssertRefusedAsync("Echo", "", Line6 + "28: endpoints[0].plugin: plugin Echo: Echo.dll mixes native code with IL, and so cannot be unloaded: build it as IL only; copy or publish it again into {plugins}/Echo");
+    }
+
+    [Test]
+    public Task A_dependency_for_another_architecture()
+    {
+        _workspace.With("VersionOne");
+        Artefact.SetMachine(Path.Combine(_workspace.PluginFolder("VersionOne"), "Versioned.dll"), Artefact.OtherMachine);
+        return AssertRefusedAsync("VersionOne", "", Line6 + $"28: endpoints[0].plugin: plugin VersionOne: Versioned.dll was built for {Artefact.OtherMachine}, and this host runs on {RuntimeInformation.ProcessArchitecture}: build it for AnyCPU; copy or publish it again into {{plugins}}/VersionOne");
+    }
+
+    [Test]
+    public async Task A_dll_that_prefers_32_bits_is_fit()
+    {
+        _workspace.With("Echo").Configure("[ { \"port\": 0, \"plugin\": \"Echo\" } ]");
+        Artefact.SetFlags(Main("Echo"), CorFlags.ILOnly | CorFlags.Requires32Bit | CorFlags.Prefers32Bit);
+        var (exitCode, _, error) = await Cli.RunAsync("check", "--config", _workspace.ConfigFile);
+        Assert.That(error, Is.Empty);
+        Assert.That(exitCode, Is.Zero);
     }
 
     [Test]

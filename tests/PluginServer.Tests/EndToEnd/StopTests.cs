@@ -82,13 +82,19 @@ internal sealed class StopTests
     [Test]
     public async Task Accepting_goes_on_during_the_shutdown_delay()
     {
-        using var host = await StartAsync("PoliteHandler", 100, "\"shutdownDelay\": \"01:00:00\",");
+        using var host = await StartAsync("DeafHandler", 100, "\"shutdownDelay\": \"01:00:00\",");
         host.Signal("TERM");
         await Deadline.UntilAsync(() => host.Output.Contains("accepting for another 01:00:00", StringComparison.Ordinal), "the delay begins");
         var clients = await ConnectAsync(host, 3);
-        clients.ForEach(client => client.Dispose());
         host.Signal("TERM");
-        Assert.That(await host.ExitAsync(), Is.AnyOf(0, 3), host.Output);
+        foreach (var client in clients)
+        {
+            Assert.That(await client.EndsInResetAsync(), Is.True);
+            client.Dispose();
+        }
+
+        Assert.That(await host.ExitAsync(), Is.EqualTo(3), host.Output);
+        Assert.That(host.Output, Does.Contain("Cut 3 connections"));
     }
 
     [Test]

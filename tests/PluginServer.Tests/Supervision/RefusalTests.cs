@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Reflection.PortableExecutable;
 using PluginServer.Plugins;
 using PluginServer.Supervision;
 using PluginServer.Tests.Support;
@@ -22,6 +23,8 @@ internal sealed class RefusalTests
     [TestCase("missing", "Swap.dll is not in ")]
     [TestCase("folder", "there is no folder ")]
     [TestCase("deps", "Swap.deps.json in ")]
+    [TestCase("architecture", "Swap.dll was built for ")]
+    [TestCase("32 bits", "Swap.dll was built for I386, and this host runs on ")]
     [TestCase("throws", "TroubleService failed to start: InvalidOperationException: the start throws")]
     [TestCase("static", "TroubleService failed to start: static constructor of ")]
     [TestCase("pinned", "and only this one may run")]
@@ -55,6 +58,27 @@ internal sealed class RefusalTests
         await AssertVersionAsync(swapped, "two");
         await AssertVersionAsync(old, "one");
         Assert.That(server.Reloader.Status().Plugins[0].LastError, Is.Null);
+    }
+
+    [Test]
+    public async Task A_dependency_for_another_architecture_leaves_the_old_version_answering_and_a_good_one_then_swaps()
+    {
+        _workspace.With("VersionOne").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "VersionOne" } ]""");
+        var dependency = Path.Combine(_workspace.PluginFolder("VersionOne"), "Versioned.dll");
+        await using var server = await TestServer.StartAsync(_workspace);
+        Artefact.SetMachine(dependency, Artefact.OtherMachine);
+        var outcome = await server.Reloader.ReloadAsync().Within();
+        Assert.That(outcome.Errors.Single().ToString(), Does.StartWith($"{_workspace.ConfigFile}:").And.Contain($"plugin VersionOne: Versioned.dll was built for {Artefact.OtherMachine}"));
+        using (var client = await server.ConnectAsync())
+        {
+            Assert.That(await client.ReadTextToEndAsync(), Is.EqualTo("1.0.0"));
+        }
+
+        _workspace.With("VersionOne");
+        await File.WriteAllTextAsync(Path.Combine(_workspace.PluginFolder("VersionOne"), "version.txt"), "two");
+        Assert.That((await server.Reloader.FilesChangedAsync().Within()).Changes, Has.One.StartsWith("plugin VersionOne: generation 1 -> "));
+        using var swapped = await server.ConnectAsync();
+        Assert.That(await swapped.ReadTextToEndAsync(), Is.EqualTo("1.0.0"));
     }
 
     [Test]
@@ -101,6 +125,9 @@ internal sealed class RefusalTests
         await using var server = await TestServer.StartAsync(_workspace);
         using var client = await server.ConnectAsync();
         await AssertVersionAsync(client, "one");
+
+        // An answer may arrive before it is counted.
+        await Deadline.UntilAsync(() => server.Reloader.Status().Endpoints[0].BytesSent > 0, "the answer is counted");
         var before = server.Reloader.Status();
         File.Copy(Path.Combine(Broken, broken), _workspace.ConfigFile, overwrite: true);
         var outcome = await server.Reloader.ReloadAsync().Within();
@@ -250,6 +277,12 @@ internal sealed class RefusalTests
                 break;
             case "text":
                 File.WriteAllText(main, "text");
+                break;
+            case "architecture":
+                Artefact.SetMachine(main, Artefact.OtherMachine);
+                break;
+            case "32 bits":
+                Artefact.SetFlags(main, CorFlags.ILOnly | CorFlags.Requires32Bit);
                 break;
             case "missing":
                 File.Delete(main);
