@@ -3,7 +3,7 @@ namespace PluginServer.Tests.EndToEnd;
 /// <summary>One way in which people bring a plugin or plugins.json to where the host looks, as they type it.</summary>
 /// <param name="Name">What it is called.</param>
 /// <param name="Script">For <c>sh -e</c>. A plugin: the build in $NEW to the folder $OLD. plugins.json: in $FILE the line of the endpoint "edited" goes from $FROM to $TO.</param>
-/// <param name="Needs">The program that it is about.</param>
+/// <param name="Needs">The programs that it is about.</param>
 /// <param name="Prepare">Another shape of what is there already, or of what is to come; no change for the host.</param>
 internal sealed record DeployWay(string Name, string Script, string Needs = "sh", string Prepare = "")
 {
@@ -37,7 +37,7 @@ internal sealed record DeployWay(string Name, string Script, string Needs = "sh"
         new("rsync -a", """rsync -a "$NEW/" "$OLD/" """, "rsync"),
         new("rsync -a --inplace", """rsync -a --inplace "$NEW/" "$OLD/" """, "rsync"),
         new("rsync -a --delete", """rsync -a --delete "$NEW/" "$OLD/" """, "rsync"),
-        new("unzip -o", """unzip -q -o new.zip -d "$OLD" """, "unzip", """cd "$NEW"; rm -f ../../new.zip; zip -q -r ../../new.zip ."""),
+        new("unzip -o", """unzip -q -o new.zip -d "$OLD" """, "zip unzip", """cd "$NEW"; rm -f ../../new.zip; zip -q -r ../../new.zip ."""),
         new("tar x", """tar -x -f new.tar -C "$OLD" """, "tar", """tar -c -f new.tar -C "$NEW" ."""),
         new("install", """install -m 644 "$NEW"/* "$OLD/" """, "install"),
         new("dotnet publish -o", Publish, "dotnet", Project),
@@ -45,11 +45,24 @@ internal sealed record DeployWay(string Name, string Script, string Needs = "sh"
         new("link of the folder flipped", """cp -r "$NEW" "$OLD.second"; ln -s "$(basename "$OLD").second" "$OLD.link"; mv -T "$OLD.link" "$OLD" """,
             Prepare: """mv "$OLD" "$OLD.first"; ln -s "$(basename "$OLD").first" "$OLD" """),
         new("cp over behind a link", """cp -r "$NEW/." "$OLD/" """),
-        new("Kubernetes' ..data flipped", """cp -r "$NEW" "$OLD/..2026_11_24"; ln -s ..2026_11_24 "$OLD/..data_tmp"; mv -T "$OLD/..data_tmp" "$OLD/..data"; rm -r "$OLD/..2026_11_23" """,
+        new("Kubernetes' ..data flipped", """
+                cp -r "$NEW" "$OLD/..2026_11_24"; ln -s ..2026_11_24 "$OLD/..data_tmp"; mv -T "$OLD/..data_tmp" "$OLD/..data"
+                for file in "$NEW"/*; do [ -e "$OLD/$(basename "$file")" ] || ln -s "..data/$(basename "$file")" "$OLD/"; done
+                for file in "$OLD"/*; do [ -e "$file" ] || rm "$file"; done
+                rm -r "$OLD/..2026_11_23"
+                """,
             Prepare: """
                 mkdir "$OLD.mount"; cp -rL "$OLD" "$OLD.mount/..2026_11_23"; ln -s ..2026_11_23 "$OLD.mount/..data"
                 for file in "$OLD"/*; do ln -s "..data/$(basename "$file")" "$OLD.mount/$(basename "$file")"; done
-                rm "$OLD" && mv "$OLD.mount" "$OLD"
+                rm -r "$OLD"; mv "$OLD.mount" "$OLD"
+                """),
+        new("Kubernetes' ..data of all plugins flipped", """
+                cd "$OLD/.."; mkdir ..2026_11_24; cp -r "$NEW" ..2026_11_24/Swap
+                ln -s ..2026_11_24 ..data_tmp; mv -T ..data_tmp ..data; rm -r ..2026_11_23
+                """,
+            Prepare: """
+                cd "$OLD/.."; mkdir -p ..2026_11_23/Swap; cp -rL Swap/* ..2026_11_23/Swap/; ln -s ..2026_11_23 ..data
+                rm -r Swap; ln -s ..data/Swap Swap
                 """),
     ];
 
