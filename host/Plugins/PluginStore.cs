@@ -8,6 +8,9 @@ namespace PluginServer.Plugins;
 internal sealed class PluginStore(string stateDirectory)
 {
     private const int Attempts = 5;
+
+    // A mounted folder holds its files in ..<time>, links ..data to that and each file into ..data: the same content would hash differently at every mount.
+    private const string Kubelet = "..";
     private readonly string _root = Path.Combine(stateDirectory, "plugins");
 
     /// <summary>Copies the present content of a plugin's drop folder, or finds the copy made before.</summary>
@@ -77,7 +80,7 @@ internal sealed class PluginStore(string stateDirectory)
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    /// <summary>Paths relative to the folder, with '/' whatever the system.</summary>
+    /// <summary>Paths relative to the folder, with '/' whatever the system; without what the kubelet keeps in it for itself.</summary>
     public static IEnumerable<string> Files(string folder) => Files(new DirectoryInfo(folder), "", []);
 
     private static IEnumerable<string> Files(DirectoryInfo folder, string prefix, List<string> above)
@@ -93,6 +96,11 @@ internal sealed class PluginStore(string stateDirectory)
         foreach (var entry in folder.EnumerateFileSystemInfos())
         {
             var path = prefix + entry.Name;
+            if (path.StartsWith(Kubelet, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             if (entry is not DirectoryInfo directory)
             {
                 yield return path;

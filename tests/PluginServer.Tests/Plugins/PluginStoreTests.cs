@@ -82,6 +82,28 @@ internal sealed class PluginStoreTests
         Assert.That(build.MainAssembly, Does.Exist);
     }
 
+    /// <summary>The same files mounted by two kubelets are one build: pinning and rollback go by the hash.</summary>
+    [Test]
+    public void A_folder_as_Kubernetes_mounts_it_is_the_build_whose_files_it_holds()
+    {
+        var plain = Store.Import(_workspace.PluginDirectory, "Echo");
+        var folder = _workspace.PluginFolder("Echo");
+        var files = Path.Combine(folder, "..2026_11_24_04_30_00.123");
+        Directory.Move(folder, folder + ".real");
+        Directory.CreateDirectory(folder);
+        Directory.Move(folder + ".real", files);
+        Directory.CreateSymbolicLink(Path.Combine(folder, "..data"), Path.GetFileName(files));
+        foreach (var file in new DirectoryInfo(files).EnumerateFileSystemInfos())
+        {
+            File.CreateSymbolicLink(Path.Combine(folder, file.Name), Path.Combine("..data", file.Name));
+        }
+
+        var mounted = Store.Import(_workspace.PluginDirectory, "Echo");
+        Assert.That(mounted.Sha256, Is.EqualTo(plain.Sha256));
+        Assert.That(Directory.GetFileSystemEntries(mounted.Folder, "..*"), Is.Empty);
+        Assert.That(mounted.MainAssembly, Does.Exist);
+    }
+
     [Test]
     public void A_state_directory_that_cannot_be_written_is_named()
     {

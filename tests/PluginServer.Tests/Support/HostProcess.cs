@@ -10,6 +10,10 @@ namespace PluginServer.Tests.Support;
 /// <summary>The real host in a process of its own, as a user starts it.</summary>
 internal sealed class HostProcess : IDisposable
 {
+    // A user namespace has limits of its own, so nothing else on the machine loses its events.
+    private static readonly string[] _withoutEvents =
+        ["sh", "-c", """exec unshare --user --map-root-user sh -ec 'echo 0 > /proc/sys/user/max_inotify_instances; exec "$@"' sh "$@" """, "sh"];
+
     private readonly Process _process;
     private readonly List<string> _output = [];
     private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -47,14 +51,18 @@ internal sealed class HostProcess : IDisposable
     }
 
     /// <summary>Starts <c>run</c> and waits until every endpoint listens.</summary>
-    public static async Task<HostProcess> StartAsync(Workspace workspace, params string[] arguments)
+    public static Task<HostProcess> StartAsync(Workspace workspace, params string[] arguments) => BeginAsync(workspace, [], arguments);
+
+    /// <summary>The same where the kernel grants the host no inotify instance.</summary>
+    public static Task<HostProcess> StartWithoutEventsAsync(Workspace workspace) => BeginAsync(workspace, _withoutEvents, []);
+
+    /// <summary>Null when a host can be started without events, otherwise why not.</summary>
+    public static async Task<string?> WhyNotWithoutEventsAsync()
     {
-        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments]))!, workspace.ConfigFile);
-        _ = host.ReadAsync();
-        _ = host.ReadErrorAsync();
-        var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();
-        Assert.That(first, Is.SameAs(host._serving.Task), () => $"the host ended: {host.Output}");
-        return host;
+        using var process = Process.Start(new ProcessStartInfo(_withoutEvents[0], [.. _withoutEvents[1..], "true"]) { RedirectStandardError = true })!;
+        var error = await process.StandardError.ReadToEndAsync(Deadline.Token);
+        await process.WaitForExitAsync(Deadline.Token);
+        return process.ExitCode == 0 ? null : $"no user namespace with an inotify limit of its own: {error}";
     }
 
     public Task<Client> ConnectAsync(string endpoint) => Client.ConnectAsync(EndPoint(endpoint));
@@ -98,9 +106,20 @@ internal sealed class HostProcess : IDisposable
         _process.Dispose();
     }
 
-    private static ProcessStartInfo Prepare(string workingDirectory, string[] arguments)
+    private static async Task<HostProcess> BeginAsync(Workspace workspace, string[] wrapper, string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "plugin-server.dll"), .. arguments])
+        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments], wrapper))!, workspace.ConfigFile);
+        _ = host.ReadAsync();
+        _ = host.ReadErrorAsync();
+        var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();
+        Assert.That(first, Is.SameAs(host._serving.Task), () => $"the host ended: {host.Output}");
+        return host;
+    }
+
+    private static ProcessStartInfo Prepare(string workingDirectory, string[] arguments, string[]? wrapper = null)
+    {
+        string[] command = [.. wrapper ?? [], "dotnet", Path.Combine(AppContext.BaseDirectory, "plugin-server.dll"), .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = workingDirectory,
             RedirectStandardOutput = true,

@@ -22,6 +22,7 @@ internal sealed class Load : IDisposable
     private readonly List<Thread> _threads = [];
     private readonly long _started = Stopwatch.GetTimestamp();
     private long _roundTrips;
+    private volatile string? _latest;
 
     /// <param name="server">Where the handler listens.</param>
     /// <param name="living">Connections that go on until the end.</param>
@@ -42,6 +43,9 @@ internal sealed class Load : IDisposable
     public IReadOnlyCollection<Answered> All => _answered;
 
     public int Count => _answered.Count;
+
+    /// <summary>The version that answered whoever was answered last.</summary>
+    public string? Latest => _latest;
 
     /// <summary>Round trips of those that live.</summary>
     public long RoundTrips => Interlocked.Read(ref _roundTrips);
@@ -143,6 +147,7 @@ internal sealed class Load : IDisposable
 
                 // From when it was due: a stall counts for everyone whom it kept waiting.
                 _answered.Enqueue(new Answered(due, Stopwatch.GetElapsedTime(due), version));
+                _latest = version;
             }
             catch (Exception error) when (error is SocketException or InvalidDataException)
             {
