@@ -54,6 +54,9 @@ internal static class ConfigDiff
         Compare(lines, what + "transport", before.Transport, after.Transport);
         Compare(lines, what + "backlog", before.Backlog, after.Backlog);
         Compare(lines, what + "maxConnections", before.MaxConnections, after.MaxConnections);
+        Compare(lines, what + "overflow", before.Overflow, after.Overflow);
+        Compare(lines, what + "idleTimeout", before.IdleTimeout, after.IdleTimeout);
+        Compare(lines, what + "maxLifetime", before.MaxLifetime, after.MaxLifetime);
         Compare(lines, what + "readLimit", before.ReadLimit, after.ReadLimit);
         Compare(lines, what + "socket", before.Socket, after.Socket);
         if (before.Settings != after.Settings)

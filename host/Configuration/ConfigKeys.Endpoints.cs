@@ -29,7 +29,7 @@ internal static partial class ConfigKeys
     private static ImmutableArray<ConfigKey> Limits =>
     [
         Whole("endpoints[].maxConnections", Live, 10_000, 1, 1_000_000, "Connections at a time, over all generations."),
-        OnlyDefault(OneOf("endpoints[].overflow", Live, "What happens beyond maxConnections: stop accepting, or accept and close.", "queue", "refuse")),
+        OneOf("endpoints[].overflow", Live, "What happens beyond maxConnections: stop accepting, or accept and close.", "queue", "refuse"),
         OnlyDefault(Whole("endpoints[].maxConnectionsPerAddress", Live, 0, 0, 1_000_000, "Connections at a time from one remote address; 0 is no limit.")),
         OnlyDefault(Whole("endpoints[].connectionsPerSecond", Live, 0, 0, 1_000_000, "New connections a second from one remote address; 0 is no limit.")),
         OnlyDefault(new("endpoints[].allow", ConfigKind.List, Live, "Networks that may connect; the longest match of allow and deny wins.") { Default = new JArray() }),
@@ -37,8 +37,8 @@ internal static partial class ConfigKeys
         OnlyDefault(new("endpoints[].deny", ConfigKind.List, Live, "Networks that may not connect; the longest match of allow and deny wins.") { Default = new JArray() }),
         new("endpoints[].deny[]", ConfigKind.Network, Live, "A network that may not connect."),
         OnlyDefault(Time("endpoints[].handshakeTimeout", Live, "00:00:05", "From the accept until the handler may start: PROXY header and TLS together.")),
-        OnlyDefault(Time("endpoints[].idleTimeout", Live, null, "How long a connection may pass no byte either way.")),
-        OnlyDefault(Time("endpoints[].maxLifetime", Live, null, "How long a connection may live.")),
+        Time("endpoints[].idleTimeout", Live, null, "How long a connection may pass no byte either way."),
+        Time("endpoints[].maxLifetime", Live, null, "How long a connection may live."),
         Whole("endpoints[].readLimit", Live, 1_048_576, 1, 1_073_741_824, "Bytes received and examined but not consumed; beyond it the connection is closed."),
         OnlyDefault(Time("endpoints[].messageTimeout", Live, null, "For a MessageHandler: how long one whole message may take.")),
         OnlyDefault(Whole("endpoints[].minimumRate", Live, 0, 0, 1_000_000_000, "For a MessageHandler: bytes a second that must arrive inside a message.")),

@@ -27,6 +27,14 @@ internal sealed record EndpointConfig
 
     public int MaxConnections { get; init; } = 10_000;
 
+    public OverflowKind Overflow { get; init; }
+
+    /// <summary>How long a connection may pass no byte either way; null is for ever.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
+
+    /// <summary>How long a connection may live; null is for ever.</summary>
+    public TimeSpan? MaxLifetime { get; init; }
+
     /// <summary>Bytes received and examined but not consumed; beyond it the connection is closed.</summary>
     public int ReadLimit { get; init; } = 1_048_576;
 

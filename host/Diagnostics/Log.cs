@@ -28,6 +28,9 @@ internal static partial class Log
     [LoggerMessage(105, LogLevel.Warning, "No file events for {Directory}, so changes are found by polling, up to 2 s later: {Error}")]
     public static partial void NoFileEvents(ILogger log, string directory, string error);
 
+    [LoggerMessage(106, LogLevel.Warning, "The endpoints allow {Sum} connections together, but the process may open only {Files} files: at most {Connections} are served at a time")]
+    public static partial void LimitsExceedFiles(ILogger log, long sum, int files, int connections);
+
     [LoggerMessage(201, LogLevel.Information, "Endpoint {Endpoint} listens on {Address} for {Plugin}.{Handler}, generation {Generation}")]
     public static partial void EndpointListens(ILogger log, string endpoint, string address, string plugin, string handler, int generation);
 

@@ -17,13 +17,9 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         var delay = FirstDelay;
         while (!stop.IsCancellationRequested)
         {
-            Place? place = null;
             try
             {
-                // The place first: at the limit, clients wait in the backlog and not in the host.
-                place = await endpoint.Places.TakeAsync(stop);
-                var socket = await endpoint.Listener.AcceptAsync(stop);
-                await HandOverAsync(socket, Interlocked.Exchange(ref place, null)!, draining: false, cut);
+                await AcceptOneAsync(stop, cut);
                 delay = FirstDelay;
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -44,10 +40,6 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
                         break;
                 }
             }
-            finally
-            {
-                place?.Dispose();
-            }
         }
     }
 
@@ -60,16 +52,10 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             // No more than can have been waiting: under a load that goes on, the backlog might never be empty.
             for (var left = endpoint.Config.Backlog; left > 0; left--)
             {
-                var place = endpoint.Places.TryTake();
-                if (place is null)
-                {
-                    endpoint.Connections.Drain();
-                    place = await endpoint.Places.TakeAsync(cut);
-                }
-
+                var place = await TakeAsync(endpoint.Places, draining: true, cut);
                 if (TryAccept() is not { } socket)
                 {
-                    place.Dispose();
+                    place?.Dispose();
                     break;
                 }
 
@@ -82,6 +68,29 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
 
         endpoint.Connections.Drain();
+    }
+
+    private async ValueTask AcceptOneAsync(CancellationToken stop, CancellationToken cut)
+    {
+        var rule = endpoint.Admission;
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(stop, rule.Replaced);
+        Place? place = null;
+        try
+        {
+            // The place first: at the limit, clients wait in the backlog and not in the host. Where they are refused it comes
+            // after the accept: another acceptor would refuse for want of a place that is held for nobody.
+            place = rule.Refuses ? null : await endpoint.Places.TakeAsync(until.Token);
+            var socket = await endpoint.Listener.AcceptAsync(until.Token);
+            await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: false, cut);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            // Another rule holds, or the limit is lower, and the place must not be kept from the other acceptors.
+        }
+        finally
+        {
+            place?.Dispose();
+        }
     }
 
     private Socket? TryAccept()
@@ -103,31 +112,93 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
-    /// <summary>Waits for the host's limit too, then hands over. Only after the accept: a place of the host's held while nobody
-    /// comes would be missing on the other endpoints.</summary>
-    private async ValueTask HandOverAsync(Socket socket, Place place, bool draining, CancellationToken cut)
+    /// <summary>Gets what places are still missing, and hands over. The host's only after the accept: held while nobody comes,
+    /// it would be missing on the other endpoints.</summary>
+    private async ValueTask HandOverAsync(Socket socket, Place? place, bool draining, CancellationToken cut)
     {
-        var also = host.TryTake();
+        Place? both;
         try
         {
-            if (also is null)
-            {
-                if (draining)
-                {
-                    endpoint.Connections.Drain();
-                }
-
-                also = await host.TakeAsync(cut);
-            }
+            both = await CompleteAsync(place, draining, cut);
         }
         catch (OperationCanceledException)
         {
             socket.Dispose();
-            place.Dispose();
             throw;
         }
 
-        endpoint.Admit(socket, place.With(also));
+        if (both is null)
+        {
+            endpoint.Refuse(socket);
+        }
+        else
+        {
+            endpoint.Admit(socket, both);
+        }
+    }
+
+    /// <summary>A place within the endpoint's limit and the host's; null where the client is to be refused.</summary>
+    private async ValueTask<Place?> CompleteAsync(Place? place, bool draining, CancellationToken cut)
+    {
+        try
+        {
+            while (true)
+            {
+                place ??= await TakeAsync(endpoint.Places, draining, cut);
+                if (place is null || await TakeAsync(host, draining, cut) is not { } also)
+                {
+                    return null;
+                }
+
+                if (place.Confirm())
+                {
+                    var complete = place.With(also);
+                    place = null;
+                    return complete;
+                }
+
+                // The endpoint's limit was lowered since its place was taken.
+                also.Dispose();
+                place = null;
+            }
+        }
+        finally
+        {
+            place?.Dispose();
+        }
+    }
+
+    /// <summary>A place, waited for where the rule says so; null where it refuses, from the start or by an edit.</summary>
+    private async ValueTask<Place?> TakeAsync(Places places, bool draining, CancellationToken cut)
+    {
+        while (true)
+        {
+            var rule = endpoint.Admission;
+            if (places.TryTake() is { } place)
+            {
+                return place;
+            }
+
+            if (rule.Refuses)
+            {
+                return null;
+            }
+
+            if (draining)
+            {
+                endpoint.Connections.Drain();
+            }
+
+            using var until = CancellationTokenSource.CreateLinkedTokenSource(cut, rule.Replaced);
+            try
+            {
+                return await places.TakeAsync(until.Token);
+            }
+            catch (OperationCanceledException) when (!cut.IsCancellationRequested)
+            {
+                // Another rule holds.
+            }
+        }
     }
 
     private async Task<TimeSpan> BackOffAsync(SocketException error, TimeSpan delay, CancellationToken stop)

@@ -8,10 +8,12 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, ILogger log) : IDisposable
+internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, TimeProvider time, ILogger log) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
+    private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
     private volatile EndpointConfig _config = initial;
+    private volatile AdmissionRule _admission = new(initial.Overflow == OverflowKind.Refuse);
 
     public EndpointConfig Config => _config;
 
@@ -28,6 +30,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     public HandlerSlot Slot { get; } = new(handler);
 
+    public AdmissionRule Admission => _admission;
+
     public Places Places { get; } = new(initial.MaxConnections);
 
     public ConnectionSet Connections { get; } = new();
@@ -40,6 +44,14 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         var before = _config;
         _config = next;
         Places.Limit = next.MaxConnections;
+        if (before.Overflow != next.Overflow || before.MaxConnections > next.MaxConnections)
+        {
+            var replaced = _admission;
+            _admission = new AdmissionRule(next.Overflow == OverflowKind.Refuse);
+            replaced.Replace();
+        }
+
+        _reaper.Retime(Connections, new ReaperTimeouts(next.IdleTimeout, next.MaxLifetime));
         _limits.ReadLimit = next.ReadLimit;
         if (before.Backlog != next.Backlog)
         {
@@ -56,9 +68,10 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         {
             Configure(socket);
             lease = Slot.Acquire() ?? throw new InvalidOperationException("the endpoint has no handler any more");
-            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, socket, transport.Attach(socket, _limits));
+            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, socket, transport.Attach(socket, _limits), time.GetTimestamp());
             Counters.CountAccepted();
             Connections.Add(connection);
+            _reaper.Watch(Connections);
             if (lease.Binding.Generation.DrainDeadline is not null)
             {
                 // Replaced since the lease was taken, and those inside have been told already.
@@ -76,6 +89,16 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
             place.Dispose();
         }
     }
+
+    /// <summary>Closes an accepted socket for which there is no place.</summary>
+    public void Refuse(Socket socket)
+    {
+        Counters.CountRejected();
+        socket.Dispose();
+    }
+
+    /// <summary>How long ago a connection of this endpoint was accepted.</summary>
+    public TimeSpan Age(ServedConnection connection) => time.GetElapsedTime(connection.AcceptedAt);
 
     public void Dispose() => listener.Dispose();
 

@@ -10,6 +10,7 @@ internal sealed class EndpointCounters
     private long _ended;
     private long _handlerFaults;
     private long _received;
+    private long _rejected;
     private long _sent;
 
     public long Accepted => Interlocked.Read(ref _accepted);
@@ -27,6 +28,9 @@ internal sealed class EndpointCounters
     /// <summary>Bytes of the connections that have ended.</summary>
     public long Received => Interlocked.Read(ref _received);
 
+    /// <summary>Accepted and closed at once, at a limit; none of them counts as accepted.</summary>
+    public long Rejected => Interlocked.Read(ref _rejected);
+
     /// <summary>Bytes of the connections that have ended.</summary>
     public long Sent => Interlocked.Read(ref _sent);
 
@@ -35,6 +39,8 @@ internal sealed class EndpointCounters
     public void CountAcceptError() => Interlocked.Increment(ref _acceptErrors);
 
     public void CountAcceptorRestart() => Interlocked.Increment(ref _acceptorRestarts);
+
+    public void CountRejected() => Interlocked.Increment(ref _rejected);
 
     public void Count(ConnectionOutcome outcome)
     {

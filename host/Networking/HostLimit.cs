@@ -6,10 +6,11 @@ internal static class HostLimit
     private const int Reserve = 256;
     private const string Limits = "/proc/self/limits";
 
-    /// <summary>The soft limit on open files, less a reserve for listeners, assemblies and logs. See getrlimit(2), RLIMIT_NOFILE, and proc(5).</summary>
-    public static int FromOpenFiles() => OpenFiles() is { } files ? Math.Max(1, files - Math.Min(Reserve, files / 4)) : int.MaxValue;
+    /// <summary>What a limit on open files leaves, less a reserve for listeners, assemblies and logs.</summary>
+    public static int From(int? openFiles) => openFiles is { } files ? Math.Max(1, files - Math.Min(Reserve, files / 4)) : int.MaxValue;
 
-    private static int? OpenFiles()
+    /// <summary>How many files this process may open, as the soft limit says; see getrlimit(2), RLIMIT_NOFILE, and proc(5). Null where the system does not tell, or sets no limit.</summary>
+    public static int? OpenFiles()
     {
         if (!File.Exists(Limits))
         {

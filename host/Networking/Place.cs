@@ -13,6 +13,18 @@ internal sealed class Place(Places places) : IDisposable
         return this;
     }
 
+    /// <summary>False, and it is given back, when the limit was lowered so far since it was taken that it is one too many.</summary>
+    public bool Confirm()
+    {
+        if (_places?.IsWithinLimit() == true)
+        {
+            return true;
+        }
+
+        _places = null;
+        return false;
+    }
+
     public void Dispose()
     {
         Interlocked.Exchange(ref _places, null)?.Return();

@@ -60,6 +60,21 @@ internal sealed class Places(int limit)
         return await node.Value.Task;
     }
 
+    /// <summary>Whether a place that is held but not used yet may be used; if not, it is given back.</summary>
+    internal bool IsWithinLimit()
+    {
+        lock (_gate)
+        {
+            if (_taken <= _limit)
+            {
+                return true;
+            }
+
+            _taken--;
+            return false;
+        }
+    }
+
     internal void Return()
     {
         lock (_gate)

@@ -8,7 +8,7 @@ namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, Socket socket, TransportConnection transport) : Connection
+internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, Socket socket, TransportConnection transport, long acceptedAt) : Connection
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
@@ -32,8 +32,11 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     /// <summary>What it is served by, from its first byte to its last.</summary>
     public PluginGeneration Generation => generation;
 
-    /// <summary>When it was accepted, as the runtime's tick count in milliseconds.</summary>
-    public long AcceptedAt { get; } = Environment.TickCount64;
+    /// <summary>When it was accepted, as a timestamp of the host's time.</summary>
+    public long AcceptedAt => acceptedAt;
+
+    /// <summary>The reaper's own; null until it has looked.</summary>
+    public Pulse? Pulse { get; set; }
 
     public CancellationToken Draining => _draining.Token;
 

@@ -11,6 +11,8 @@ namespace PluginServer.Networking;
 /// </remarks>
 internal sealed class SocketConnection : TransportConnection
 {
+    private const int TcpLevel = 6;
+    private const int TcpInfo = 11;
     private readonly Lock _closing = new();
     private readonly SocketInput _input;
     private readonly SocketOutput _output;
@@ -35,6 +37,28 @@ internal sealed class SocketConnection : TransportConnection
     public override long BytesReceived => _input.Received;
 
     public override long BytesSent => _output.Sent;
+
+    public override long BytesOnWire
+    {
+        get
+        {
+            if (!OperatingSystem.IsLinux() || Socket.ProtocolType != ProtocolType.Tcp)
+            {
+                return 0;
+            }
+
+            // linux/tcp.h: tcpi_bytes_acked and tcpi_bytes_received; older kernels fill less of it.
+            Span<byte> info = stackalloc byte[136];
+            try
+            {
+                return Socket.GetRawSocketOption(TcpLevel, TcpInfo, info) == info.Length ? BitConverter.ToInt64(info[120..]) + BitConverter.ToInt64(info[128..]) : 0;
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                return 0;
+            }
+        }
+    }
 
     public override (CloseCause Cause, string? Reason) End => Ending is { } ending ? (ending.Cause, ending.Reason) : (CloseCause.None, null);
 

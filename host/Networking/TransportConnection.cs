@@ -22,6 +22,9 @@ internal enum CloseCause
 
     /// <summary>The handler failed.</summary>
     Fault,
+
+    /// <summary>It passed no byte for idleTimeout, or lived for maxLifetime.</summary>
+    TimedOut,
 }
 
 /// <summary>One socket as a pair of pipes, with the rules of <see cref="Connection"/>.</summary>
@@ -37,9 +40,15 @@ internal abstract class TransportConnection
     /// <summary>Why it ended, and in words; <see cref="CloseCause.None"/> and null while it is open and after an orderly end.</summary>
     public abstract (CloseCause Cause, string? Reason) End { get; }
 
+    /// <summary>Cheap and from any thread, while it lives and after.</summary>
     public abstract long BytesReceived { get; }
 
+    /// <summary>Cheap and from any thread, while it lives and after.</summary>
     public abstract long BytesSent { get; }
+
+    /// <summary>Bytes that reached the kernel from the peer, and the peer from the kernel: they move on after the host has sent
+    /// its last, and before it receives. 0 where the system does not tell. Costs a system call.</summary>
+    public abstract long BytesOnWire { get; }
 
     /// <summary>Ends it at once by a reset. Any thread, any number of times; the first cause counts. Pending and later
     /// operations of both pipes throw <see cref="ConnectionClosedException"/> with the reason.</summary>

@@ -50,6 +50,8 @@ internal sealed partial class Server
         return new ApplyResult([], prepared.Failed, changes);
     }
 
+    private static long Sum(ServerConfig config) => config.Endpoints.Sum(endpoint => (long)endpoint.MaxConnections);
+
     private (EndpointConfig Config, HandlerBinding Binding)? Bound(string identity) =>
         Endpoints.FirstOrDefault(endpoint => endpoint.Config.Identity == identity) is { } endpoint ? (endpoint.Config, endpoint.Slot.Current!) : null;
 
@@ -63,7 +65,7 @@ internal sealed partial class Server
         {
             try
             {
-                opened.Add(new Endpoint(config, Listener.Bind(config, _transport), prepared.Bindings[config.Name], _transport, _runner, _log));
+                opened.Add(new Endpoint(config, Listener.Bind(config, _transport), prepared.Bindings[config.Name], _transport, _runner, _time, _log));
             }
             catch (ListenException problem)
             {
@@ -77,8 +79,13 @@ internal sealed partial class Server
 
     private void Commit(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened)
     {
+        Places.Limit = next.MaxConnections ?? HostLimit.From(_openFiles);
+        if (Sum(next) is var sum && sum != Sum(Config) && sum > _openFiles)
+        {
+            Log.LimitsExceedFiles(_log, sum, _openFiles.Value, Places.Limit);
+        }
+
         Config = next;
-        Places.Limit = next.MaxConnections ?? _openFiles;
         var kept = new List<RunningEndpoint>();
         foreach (var running in _running)
         {

@@ -23,7 +23,7 @@ internal sealed partial class Server : IDisposable
     private readonly ILogger _log;
 
     // Read once: a commit must not fail where descriptors have run out.
-    private readonly int _openFiles = HostLimit.FromOpenFiles();
+    private readonly int? _openFiles = HostLimit.OpenFiles();
     private ImmutableArray<RunningEndpoint> _running = [];
 
     private Server(ServerConfig config, StateDirectory state, ILoggerFactory logs, TimeProvider time, Transport transport)
@@ -39,7 +39,7 @@ internal sealed partial class Server : IDisposable
         Events = new EventStream(time);
         _preparation = new PluginPreparation(Store, logs, Events, time);
         Config = config with { Endpoints = [] };
-        Places = new Places(config.MaxConnections ?? _openFiles);
+        Places = new Places(config.MaxConnections ?? HostLimit.From(_openFiles));
         StartedAt = time.GetUtcNow();
     }
 

@@ -39,7 +39,7 @@ internal static class StatusReport
             AcceptErrors = counters.AcceptErrors,
             ActiveConnections = endpoint.Connections.Count,
             AcceptedConnections = counters.Accepted,
-            RejectedConnections = 0,
+            RejectedConnections = counters.Rejected,
             HandlerFaults = counters.HandlerFaults,
             BytesReceived = counters.Received + live.Sum(transport => transport.BytesReceived),
             BytesSent = counters.Sent + live.Sum(transport => transport.BytesSent),
@@ -62,9 +62,7 @@ internal static class StatusReport
         generation.State.ToString().ToLowerInvariant(),
         generation.Leases,
         generation.LoadedAt,
-        server.Endpoints.SelectMany(endpoint => endpoint.Connections.All)
-            .Where(connection => connection.Generation == generation)
-            .Select(connection => (TimeSpan?)TimeSpan.FromMilliseconds(Environment.TickCount64 - connection.AcceptedAt))
+        server.Endpoints.SelectMany(endpoint => endpoint.Connections.All.Where(connection => connection.Generation == generation).Select(connection => (TimeSpan?)endpoint.Age(connection)))
             .Max(),
         generation.DrainDeadline,
         generation.Leak,

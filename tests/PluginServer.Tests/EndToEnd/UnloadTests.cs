@@ -141,7 +141,7 @@ internal sealed class UnloadTests
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();
         var transport = new SocketTransport(TimeProvider.System);
-        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], transport, new ConnectionRunner(TimeProvider.System), NullLogger.Instance);
+        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], transport, new ConnectionRunner(TimeProvider.System), TimeProvider.System, NullLogger.Instance);
         using var stop = new CancellationTokenSource();
         var accepting = new Acceptor(endpoint, new Places(1000), TimeProvider.System, NullLogger.Instance).RunAsync(stop.Token, stop.Token);
         for (var connection = 0; connection < Connections; connection++)
