@@ -83,7 +83,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             var socket = await endpoint.Listener.AcceptAsync(until.Token);
             await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: false, cut);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested && !cut.IsCancellationRequested)
         {
             // Another rule holds, or the limit is lower, and the place must not be kept from the other acceptors.
         }

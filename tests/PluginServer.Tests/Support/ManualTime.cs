@@ -61,6 +61,31 @@ internal sealed class ManualTime : TimeProvider
         }
     }
 
+    /// <summary>Lets time pass from one timer to the next, so that none is late.</summary>
+    public void Pass(TimeSpan by)
+    {
+        while (by > TimeSpan.Zero)
+        {
+            var step = NextDue is { } due && due < by ? due : by;
+            Advance(step);
+            by -= step;
+        }
+    }
+
+    private bool Schedule(ManualTimer timer, TimeSpan dueTime)
+    {
+        lock (_gate)
+        {
+            timer.Due = dueTime < TimeSpan.Zero ? TimeSpan.MaxValue : _now + dueTime;
+            if (!_timers.Contains(timer))
+            {
+                _timers.Add(timer);
+            }
+
+            return true;
+        }
+    }
+
     private void Remove(ManualTimer timer)
     {
         lock (_gate)
@@ -71,13 +96,19 @@ internal sealed class ManualTime : TimeProvider
 
     private sealed class ManualTimer(ManualTime time, TimerCallback callback, object? state, TimeSpan due) : ITimer
     {
-        public TimeSpan Due => due;
+        private bool _disposed;
+
+        public TimeSpan Due { get; set; } = due;
 
         public void Fire() => callback(state);
 
-        public bool Change(TimeSpan dueTime, TimeSpan period) => throw new NotSupportedException();
+        public bool Change(TimeSpan dueTime, TimeSpan period) => !_disposed && time.Schedule(this, dueTime);
 
-        public void Dispose() => time.Remove(this);
+        public void Dispose()
+        {
+            _disposed = true;
+            time.Remove(this);
+        }
 
         public ValueTask DisposeAsync()
         {
