@@ -175,6 +175,7 @@ internal sealed class OverflowTests
         await client.SendAsync("out\n");
         var most = int.Parse(await client.ReadLineAsync(), CultureInfo.InvariantCulture);
         Assert.That(await client.ReadToEndAsync(), Is.Empty);
+        client.Dispose();
         return most;
     }
 
