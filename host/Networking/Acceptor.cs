@@ -10,6 +10,8 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
+    private readonly AdmissionControl _admission = new(endpoint, host);
+
     /// <summary>Accepts until <paramref name="stop"/> is cancelled or the listener is gone. A socket that was accepted is still
     /// handed over then; <paramref name="cut"/> ends even that.</summary>
     public async Task RunAsync(CancellationToken stop, CancellationToken cut)
@@ -52,7 +54,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             // No more than can have been waiting: under a load that goes on, the backlog might never be empty.
             for (var left = endpoint.Config.Backlog; left > 0; left--)
             {
-                var place = await TakeAsync(endpoint.Places, draining: true, cut);
+                var place = await _admission.TakeAsync(draining: true, cut);
                 if (TryAccept() is not { } socket)
                 {
                     place?.Dispose();
@@ -112,14 +114,13 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
-    /// <summary>Gets what places are still missing, and hands over. The host's only after the accept: held while nobody comes,
-    /// it would be missing on the other endpoints.</summary>
+    /// <summary>Gets the places that are still missing, and hands over.</summary>
     private async ValueTask HandOverAsync(Socket socket, Place? place, bool draining, CancellationToken cut)
     {
         Place? both;
         try
         {
-            both = await CompleteAsync(place, draining, cut);
+            both = await _admission.CompleteAsync(place, draining, cut);
         }
         catch (OperationCanceledException)
         {
@@ -134,70 +135,6 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         else
         {
             endpoint.Admit(socket, both);
-        }
-    }
-
-    /// <summary>A place within the endpoint's limit and the host's; null where the client is to be refused.</summary>
-    private async ValueTask<Place?> CompleteAsync(Place? place, bool draining, CancellationToken cut)
-    {
-        try
-        {
-            while (true)
-            {
-                place ??= await TakeAsync(endpoint.Places, draining, cut);
-                if (place is null || await TakeAsync(host, draining, cut) is not { } also)
-                {
-                    return null;
-                }
-
-                if (place.Confirm())
-                {
-                    var complete = place.With(also);
-                    place = null;
-                    return complete;
-                }
-
-                // The endpoint's limit was lowered since its place was taken.
-                also.Dispose();
-                place = null;
-            }
-        }
-        finally
-        {
-            place?.Dispose();
-        }
-    }
-
-    /// <summary>A place, waited for where the rule says so; null where it refuses, from the start or by an edit.</summary>
-    private async ValueTask<Place?> TakeAsync(Places places, bool draining, CancellationToken cut)
-    {
-        while (true)
-        {
-            var rule = endpoint.Admission;
-            if (places.TryTake() is { } place)
-            {
-                return place;
-            }
-
-            if (rule.Refuses)
-            {
-                return null;
-            }
-
-            if (draining)
-            {
-                endpoint.Connections.Drain();
-            }
-
-            using var until = CancellationTokenSource.CreateLinkedTokenSource(cut, rule.Replaced);
-            try
-            {
-                return await places.TakeAsync(until.Token);
-            }
-            catch (OperationCanceledException) when (!cut.IsCancellationRequested)
-            {
-                // Another rule holds.
-            }
         }
     }
 
