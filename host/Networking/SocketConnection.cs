@@ -20,11 +20,11 @@ internal sealed class SocketConnection : TransportConnection
     private Ending? _ending;
     private CancellationTokenSource? _closed;
 
-    public SocketConnection(Socket socket, ConnectionLimits limits, BlockPool pool, TimeProvider time)
+    public SocketConnection(Socket socket, ConnectionLimits limits, BlockPool pool, Departures departures, TimeProvider time)
     {
         Socket = socket;
         _time = time;
-        _input = new SocketInput(this, limits, pool);
+        _input = new SocketInput(this, limits, pool, departures);
         _output = new SocketOutput(this, pool);
     }
 

@@ -214,6 +214,7 @@ internal sealed partial class SocketInput
     private void OnReadable(SocketError error)
     {
         var resume = false;
+        var departs = false;
         SocketError failure;
         lock (_gate)
         {
@@ -243,15 +244,20 @@ internal sealed partial class SocketInput
             {
                 Claim(inline: true);
                 resume = true;
+                departs = _fin && _bytes.IsEmpty;
             }
 
             failure = _error;
         }
 
-        if (resume)
+        if (departs)
+        {
+            departures.Add(this);
+        }
+        else if (resume)
         {
             // Outside the lock, because the handler runs in here; it is claimed, so nobody else completes it.
-            _completion.SetResult(true);
+            Resume();
         }
 
         if (failure != SocketError.Success)
@@ -259,6 +265,9 @@ internal sealed partial class SocketInput
             connection.Lost(failure);
         }
     }
+
+    /// <summary>Lets the handler go on with a read that has ended.</summary>
+    public void Resume() => _completion.SetResult(true);
 
     private void Discard()
     {

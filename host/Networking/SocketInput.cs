@@ -5,7 +5,7 @@ using System.Threading.Tasks.Sources;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket receives, as a PipeReader that holds no memory while it waits with nothing buffered.</summary>
-internal sealed partial class SocketInput(SocketConnection connection, ConnectionLimits limits, BlockPool pool) : PipeReader, IValueTaskSource<ReadResult>
+internal sealed partial class SocketInput(SocketConnection connection, ConnectionLimits limits, BlockPool pool, Departures departures) : PipeReader, IValueTaskSource<ReadResult>
 {
     /// <summary>A block with less room than this is not worth a read of its own.</summary>
     private const int SmallRoom = 4096;

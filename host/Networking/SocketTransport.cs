@@ -5,6 +5,8 @@ namespace PluginServer.Networking;
 /// <summary>Moves bytes with System.Net.Sockets: the transport for every platform.</summary>
 internal sealed class SocketTransport(TimeProvider time) : Transport
 {
+    private readonly Departures _departures = new();
+
     public override string Name => "sockets";
 
     /// <summary>The memory of all its connections.</summary>
@@ -35,6 +37,6 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
     public override TransportConnection Attach(Socket socket, ConnectionLimits limits)
     {
         socket.Blocking = false;
-        return new SocketConnection(socket, limits, Blocks, time);
+        return new SocketConnection(socket, limits, Blocks, _departures, time);
     }
 }
