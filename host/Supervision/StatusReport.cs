@@ -68,5 +68,8 @@ internal static class StatusReport
             .Max(),
         generation.DrainDeadline,
         generation.Leak,
-        null);
+        null)
+    {
+        StrayFaults = generation.StrayFaults,
+    };
 }
