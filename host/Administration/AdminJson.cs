@@ -95,6 +95,11 @@ internal static class AdminJson
             ["drainDeadline"] = generation.DrainDeadline is { } deadline ? Moment(deadline) : null,
             ["processId"] = null,
         };
+        if (generation.StrayFaults > 0)
+        {
+            json["strayFaults"] = generation.StrayFaults;
+        }
+
         AddIfKnown(json, "leak", generation.Leak);
         AddIfKnown(json, "error", generation.Error);
         return json;

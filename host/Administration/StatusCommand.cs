@@ -70,6 +70,11 @@ internal static class StatusCommand
             report.Line($"{plugin["name"]} generation {generation["number"]} {generation["state"]}: {generation["leak"] ?? generation["error"]}");
         }
 
+        foreach (var generation in plugin["generations"]!.Where(generation => generation["strayFaults"] is not null))
+        {
+            report.Line($"{plugin["name"]} generation {generation["number"]}: {generation["strayFaults"]} exceptions outside of its handlers, see the log");
+        }
+
         if ((string?)plugin["lastError"] is { } error)
         {
             report.Line($"{plugin["name"]}: last error: {error}");

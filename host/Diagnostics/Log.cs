@@ -73,6 +73,9 @@ internal static partial class Log
     [LoggerMessage(304, LogLevel.Error, "Plugin {Plugin} generation {Generation}: {Service} failed to stop: {Error}")]
     public static partial void ServiceStopFailed(ILogger log, string plugin, int generation, string service, string error);
 
+    [LoggerMessage(307, LogLevel.Error, "Plugin {Plugin} generation {Generation}: an exception outside of its handlers, which nothing caught: {Error}")]
+    public static partial void StrayFault(ILogger log, string plugin, int generation, string error);
+
     [LoggerMessage(305, LogLevel.Error, "Plugin {Plugin} generation {Generation}: background service {Service} failed: {Error}")]
     public static partial void BackgroundServiceFailed(ILogger log, string plugin, int generation, string service, string error);
 }

@@ -11,73 +11,59 @@ internal sealed class ConnectionRunner(TimeProvider time)
     /// <summary>Unique over all endpoints of the host.</summary>
     public long NextConnectionId() => Interlocked.Increment(ref _lastConnection);
 
-    /// <summary>Runs the handler to its end and closes the socket. Never throws: whatever the plugin does is in the outcome.</summary>
-    public async Task<ConnectionOutcome> RunAsync(ServedConnection connection, HandlerLease lease)
+    /// <summary>Runs the handler to its end, closes the socket, and disposes what was made for the connection. Never throws:
+    /// whatever the plugin does is booked by the connection, each exception as one fault.</summary>
+    public async Task<ConnectionOutcome> RunAsync(ServedConnection connection, HandlerBinding binding)
     {
         var started = time.GetTimestamp();
         var transport = connection.Transport;
         IConnectionHandler? handler = null;
         AsyncServiceScope? scope = null;
-        string? fault = null;
-        try
+        var sound = await TryAsync(connection, () =>
         {
-            (handler, scope) = lease.Binding.Create();
-            await (handler.HandleAsync(connection, connection.Draining) ?? throw new InvalidOperationException("HandleAsync returned null instead of a task"));
-        }
-        catch (Exception error)
-        {
-            if (IsFault(error, connection))
-            {
-                // As text at once: the exception holds the plugin's code, and would keep it loaded.
-                fault = error.ToString();
-                transport.Abort(CloseCause.Fault, "the handler failed");
-            }
-        }
-
+            scope = binding.CreateScope();
+            handler = binding.Create(scope);
+            return handler.HandleAsync(connection, connection.Draining) ?? throw new InvalidOperationException("HandleAsync returned null instead of a task");
+        });
         await transport.FinishAsync();
-        fault = await DisposeAsync(handler, scope, fault);
-        var (cause, reason) = fault is null ? transport.End : (CloseCause.Fault, fault);
+        sound &= await TryAsync(connection, () => DisposeAsync(handler));
+        sound &= scope is not { } services || await TryAsync(connection, () => services.DisposeAsync().AsTask());
+        var (cause, reason) = sound ? transport.End : (CloseCause.Fault, "the handler failed");
         return new ConnectionOutcome(cause, reason, transport.BytesReceived, transport.BytesSent, time.GetElapsedTime(started));
     }
 
-    private static bool IsFault(Exception error, ServedConnection connection) => error switch
-    {
-        ConnectionClosedException => false,
-        OperationCanceledException => !connection.Draining.IsCancellationRequested && !connection.Closed.IsCancellationRequested,
-        _ => true,
-    };
-
-    private static async Task<string?> DisposeAsync(IConnectionHandler? handler, AsyncServiceScope? scope, string? fault)
+    /// <summary>Calls plugin code, to its end. A fault ends the connection by a reset, so that an answer that was broken off does
+    /// not look complete.</summary>
+    /// <remarks>In an async method of its own, and without coming back to the caller's context: what the plugin does to its thread,
+    /// a synchronisation context among it, would otherwise decide whether and where the host goes on.</remarks>
+    private static async Task<bool> TryAsync(ServedConnection connection, Func<Task> call)
     {
         try
         {
-            switch (handler)
-            {
-                case IAsyncDisposable disposable:
-                    await disposable.DisposeAsync();
-                    break;
-                case IDisposable disposable:
-                    disposable.Dispose();
-                    break;
-            }
+            await call().ConfigureAwait(false);
+            return true;
         }
         catch (Exception error)
         {
-            fault ??= error.ToString();
-        }
-
-        try
-        {
-            if (scope is { } services)
+            if (!connection.IsFault(error))
             {
-                await services.DisposeAsync();
+                return true;
             }
+
+            connection.Transport.Abort(CloseCause.Fault, "the handler failed");
+            connection.Book(error);
+            return false;
         }
-        catch (Exception error)
+    }
+
+    private static Task DisposeAsync(IConnectionHandler? handler)
+    {
+        if (handler is IAsyncDisposable disposable)
         {
-            fault ??= error.ToString();
+            return disposable.DisposeAsync().AsTask();
         }
 
-        return fault;
+        (handler as IDisposable)?.Dispose();
+        return Task.CompletedTask;
     }
 }

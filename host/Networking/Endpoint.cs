@@ -68,7 +68,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         {
             Configure(socket);
             lease = Slot.Acquire() ?? throw new InvalidOperationException("the endpoint has no handler any more");
-            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, socket, transport.Attach(socket, _limits), time.GetTimestamp());
+            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, socket, transport.Attach(socket, _limits), time.GetTimestamp(), BookFault);
+            connection.Transport.CallbacksFailed = connection.BookCallbacks;
             Counters.CountAccepted();
             Connections.Add(connection);
             _reaper.Watch(Connections);
@@ -125,23 +126,24 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     private async Task ServeAsync(ServedConnection connection, HandlerLease lease, Place place)
     {
-        var outcome = await runner.RunAsync(connection, lease);
-        Book(connection, lease.Binding.Generation, outcome);
-        Connections.Remove(connection);
-        lease.Dispose();
-        place.Dispose();
-    }
-
-    private void Book(ServedConnection connection, PluginGeneration generation, ConnectionOutcome outcome)
-    {
-        Counters.Count(outcome);
-        if (outcome.Cause == CloseCause.Fault)
+        try
         {
-            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, generation.Build.Name, generation.Number, outcome.Text!);
-        }
-        else
-        {
+            var outcome = await runner.RunAsync(connection, lease.Binding);
+            Counters.Count(outcome);
             Log.ConnectionEnded(log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
         }
+        finally
+        {
+            Connections.Remove(connection);
+            lease.Dispose();
+            place.Dispose();
+        }
+    }
+
+    /// <summary>At any time of a connection, and after it: a callback of <see cref="Connection.Closed"/> may come late.</summary>
+    private void BookFault(ServedConnection connection, string error)
+    {
+        Counters.CountHandlerFault();
+        Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
     }
 }

@@ -42,15 +42,13 @@ internal sealed class EndpointCounters
 
     public void CountRejected() => Interlocked.Increment(ref _rejected);
 
+    public void CountHandlerFault() => Interlocked.Increment(ref _handlerFaults);
+
     public void Count(ConnectionOutcome outcome)
     {
         Interlocked.Add(ref _received, outcome.BytesReceived);
         Interlocked.Add(ref _sent, outcome.BytesSent);
-        if (outcome.Cause == CloseCause.Fault)
-        {
-            Interlocked.Increment(ref _handlerFaults);
-        }
-        else if (outcome.Cause == CloseCause.Cut)
+        if (outcome.Cause == CloseCause.Cut)
         {
             Interlocked.Increment(ref _cut);
         }

@@ -2,13 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, Socket socket, TransportConnection transport, long acceptedAt) : Connection
+internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, Socket socket, TransportConnection transport, long acceptedAt, Action<ServedConnection, string> book) : Connection
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
@@ -41,7 +42,27 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     public CancellationToken Draining => _draining.Token;
 
     /// <summary>Asks the handler to finish. Its callbacks are plugin code, so they run on the thread pool.</summary>
-    public void Drain() => _ = _draining.CancelAsync();
+    public void Drain() => _ = DrainAsync();
+
+    /// <summary>Whether the contract calls it a fault that this exception escaped.</summary>
+    public bool IsFault(Exception error) => error switch
+    {
+        ConnectionClosedException => false,
+        OperationCanceledException => !Draining.IsCancellationRequested && !Closed.IsCancellationRequested,
+        _ => true,
+    };
+
+    /// <summary>Has a fault counted and logged, as text at once: the exception holds the plugin's code, and would keep it loaded.</summary>
+    public void Book(Exception fault) => book(this, FaultText.Of(fault));
+
+    /// <summary>Books each callback's exception. The connection goes on: its handler may be sound.</summary>
+    public void BookCallbacks(AggregateException errors)
+    {
+        foreach (var error in errors.InnerExceptions.Where(IsFault))
+        {
+            Book(error);
+        }
+    }
 
     public override void Abort(string reason)
     {
@@ -54,6 +75,18 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     {
         transport.Abort(CloseCause.Cut, reason);
         return transport.End.Cause == CloseCause.Cut;
+    }
+
+    private async Task DrainAsync()
+    {
+        try
+        {
+            await _draining.CancelAsync();
+        }
+        catch (AggregateException errors)
+        {
+            BookCallbacks(errors);
+        }
     }
 
     private static EndPoint Unmapped(EndPoint? address) => address switch

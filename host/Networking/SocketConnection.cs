@@ -163,18 +163,18 @@ internal sealed class SocketConnection : TransportConnection
         }
     }
 
-    private static void CancelOnPool(CancellationTokenSource source) => ThreadPool.UnsafeQueueUserWorkItem(
-        static source =>
+    private void CancelOnPool(CancellationTokenSource source) => ThreadPool.UnsafeQueueUserWorkItem(
+        static state =>
         {
             try
             {
-                source.Cancel();
+                state.Source.Cancel();
             }
-            catch (AggregateException)
+            catch (AggregateException errors)
             {
-                // A plugin's callback failed; there is nobody to tell, and the pool's thread must not take the host down.
+                state.Connection.CallbacksFailed?.Invoke(errors);
             }
         },
-        source,
+        (Source: source, Connection: this),
         preferLocal: false);
 }

@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
+using PluginServer.Diagnostics;
 
 namespace PluginServer.Networking;
 
@@ -146,7 +147,7 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
 
         if (exception is not null)
         {
-            connection.Abort(CloseCause.Aborted, "The handler completed its output with an error: " + exception.Message);
+            connection.Abort(CloseCause.Aborted, "The handler completed its output with an error: " + FaultText.MessageOf(exception));
         }
         else if (failure != SocketError.Success)
         {

@@ -37,6 +37,9 @@ internal abstract class TransportConnection
     /// <summary>Cancelled by <see cref="Abort"/>, a reset, and the end of <see cref="FinishAsync"/>; callbacks run on the thread pool.</summary>
     public abstract CancellationToken Closed { get; }
 
+    /// <summary>Told what callbacks on <see cref="Closed"/> throw.</summary>
+    public Action<AggregateException>? CallbacksFailed { get; set; }
+
     /// <summary>Why it ended, and in words; <see cref="CloseCause.None"/> and null while it is open and after an orderly end.</summary>
     public abstract (CloseCause Cause, string? Reason) End { get; }
 

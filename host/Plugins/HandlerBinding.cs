@@ -10,24 +10,9 @@ internal sealed class HandlerBinding(PluginGeneration generation, string handler
     /// <summary>Simple name of the handler's type.</summary>
     public string Handler => handler;
 
-    /// <summary>Makes the handler of one connection, in a scope of its own unless all it asks for are singletons.</summary>
-    public (IConnectionHandler Handler, AsyncServiceScope? Scope) Create()
-    {
-        if (!scoped)
-        {
-            return ((IConnectionHandler)factory(services, arguments), null);
-        }
+    /// <summary>What is one connection's own: a scope, unless all that the handler asks for are singletons.</summary>
+    public AsyncServiceScope? CreateScope() => scoped ? services.CreateAsyncScope() : null;
 
-        var scope = services.CreateAsyncScope();
-        try
-        {
-            return ((IConnectionHandler)factory(scope.ServiceProvider, arguments), scope);
-        }
-        catch
-        {
-            // Handlers are made where nothing can be awaited; what is only IAsyncDisposable is disposed in the background.
-            _ = scope.DisposeAsync().AsTask();
-            throw;
-        }
-    }
+    /// <summary>Makes the handler of one connection.</summary>
+    public IConnectionHandler Create(AsyncServiceScope? scope) => (IConnectionHandler)factory(scope?.ServiceProvider ?? services, arguments);
 }

@@ -41,6 +41,8 @@ internal sealed class LoadedPlugin
 
     public Assembly Assembly { get; }
 
+    public StrayFaults Faults => _context.Faults;
+
     public IServiceCollection Registrations => _registrations;
 
     public IServiceProvider Services => _services;
@@ -58,7 +60,7 @@ internal sealed class LoadedPlugin
     /// <exception cref="PluginException">What the plugin's own code or registrations did not survive.</exception>
     public static LoadedPlugin Load(PluginInspection inspection, int number, ConfigSettings settings, ILoggerFactory hostLog, TimeProvider time)
     {
-        var context = new PluginLoadContext(inspection.Build, number);
+        var context = new PluginLoadContext(inspection.Build, number, hostLog.CreateLogger(Log.Category));
         try
         {
             return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, settings, hostLog, time));
@@ -147,7 +149,7 @@ internal sealed class LoadedPlugin
         AggregateException many => string.Join("; ", many.InnerExceptions.Select(Cause)),
         TargetInvocationException { InnerException: { } inner } => Cause(inner),
         TypeInitializationException { InnerException: { } inner } initializer => $"static constructor of {initializer.TypeName}: {Cause(inner)}",
-        _ => $"{error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")}",
+        _ => $"{error.GetType().Name}: {FaultText.MessageOf(error).ReplaceLineEndings(" ")}",
     };
 
     private ServiceCollection Register(ConfigSettings settings, ILoggerFactory hostLog)

@@ -40,6 +40,7 @@ internal sealed class PluginGeneration
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly EventStream _events;
+    private readonly StrayFaults _faults;
     private LoadedPlugin? _loaded;
     private readonly Lock _gate = new();
     private Task? _retirement;
@@ -55,6 +56,7 @@ internal sealed class PluginGeneration
         Settings = settings;
         LoadedAt = time.GetUtcNow();
         Context = loaded.ContextReference;
+        _faults = loaded.Faults;
         _loaded = loaded;
         _time = time;
         _log = log;
@@ -89,6 +91,9 @@ internal sealed class PluginGeneration
 
     /// <summary>What may hold its load context, once it has leaked.</summary>
     public string? Leak { get; private set; }
+
+    /// <summary>Exceptions that it let escape outside of its handlers.</summary>
+    public long StrayFaults => _faults.Count;
 
     /// <summary>Connections that hold it.</summary>
     public int Leases => Volatile.Read(ref _state) & ~Retired;

@@ -1,15 +1,18 @@
 using System.Reflection;
 using System.Runtime.Loader;
+using Microsoft.Extensions.Logging;
 
 namespace PluginServer.Plugins;
 
 /// <summary>One build's own world of assemblies; it only decides where an assembly comes from.</summary>
 /// <remarks>It holds no field of a plugin's type: such a field would keep the context alive.</remarks>
-internal sealed class PluginLoadContext(PluginBuild build, int generation)
+internal sealed class PluginLoadContext(PluginBuild build, int generation, ILogger log)
     : AssemblyLoadContext($"{build.Name} {generation} ({build.ShortHash})", isCollectible: true)
 {
     private readonly PluginFolder _folder = new(build);
 
+    /// <summary>Found by way of the context because what is known of a stray exception is its methods.</summary>
+    public StrayFaults Faults { get; } = new(build.Name, generation, log);
 
     protected override Assembly? Load(AssemblyName assemblyName)
     {

@@ -25,7 +25,8 @@ internal static class WarmUp
     private static async Task RunAsync(IWarmUp client, MemoryConnection connection, HandlerBinding binding, TimeProvider time)
     {
         using var deadline = new CancellationTokenSource(LoadedPlugin.ServiceTimeout, time);
-        var (handler, scope) = CleanContext.Run(binding.Create);
+        var scope = CleanContext.Run(binding.CreateScope);
+        var handler = CleanContext.Run(() => binding.Create(scope));
         var serving = CleanContext.Run(() => ServeAsync(handler, scope, connection));
         var playing = CleanContext.Run(() => PlayAsync(client, handler.GetType(), connection, deadline.Token));
         try

@@ -80,4 +80,8 @@ internal sealed record GenerationStatus(
     TimeSpan? OldestConnectionAge,
     DateTimeOffset? DrainDeadline,
     string? Leak,
-    string? Error);
+    string? Error)
+{
+    /// <summary>Exceptions that it let escape outside of its handlers.</summary>
+    public long StrayFaults { get; init; }
+}

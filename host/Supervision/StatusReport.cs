@@ -66,5 +66,8 @@ internal static class StatusReport
             .Max(),
         generation.DrainDeadline,
         generation.Leak,
-        null);
+        null)
+    {
+        StrayFaults = generation.StrayFaults,
+    };
 }

@@ -36,13 +36,13 @@ internal sealed class ServicesTests
         var workspace = new Workspace();
         await using var server = await StartAsync(workspace, Path.Combine(workspace.Root, "journal"), "SingletonHandler");
         var binding = server.Endpoint().Slot.Current!;
-        var (handler, scope) = binding.Create();
-        Assert.That(handler, Is.Not.Null);
+        var scope = binding.CreateScope();
         Assert.That(scope, Is.Not.Null, "IServiceProvider is per scope");
+        Assert.That(binding.Create(scope), Is.Not.Null);
         await scope!.Value.DisposeAsync();
 
         await using var plain = await TestServer.StartAsync("Settings", "GreetingHandler");
-        Assert.That(plain.Endpoint().Slot.Current!.Create().Scope, Is.Null);
+        Assert.That(plain.Endpoint().Slot.Current!.CreateScope(), Is.Null);
     }
 
     [Test]
