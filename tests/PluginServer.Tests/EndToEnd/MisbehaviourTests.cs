@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using PluginServer.Plugins;
-using PluginServer.Supervision;
 using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.EndToEnd;
