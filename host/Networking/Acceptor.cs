@@ -5,16 +5,14 @@ using PluginServer.Diagnostics;
 namespace PluginServer.Networking;
 
 /// <summary>The accept loop of one endpoint: a place, a socket, hand it over, again.</summary>
-internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, ILogger log)
+internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, ILogger log, StormLog storms)
 {
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Accepts until <paramref name="stop"/> is cancelled or the listener is gone. A socket that was accepted is still
     /// handed over then; <paramref name="cut"/> ends even that.</summary>
     public async Task RunAsync(CancellationToken stop, CancellationToken cut)
     {
-        var delay = FirstDelay;
+        var backoff = new AcceptBackoff();
         while (!stop.IsCancellationRequested)
         {
             Place? place = null;
@@ -22,9 +20,9 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             {
                 // The place first: at the limit, clients wait in the backlog and not in the host.
                 place = await endpoint.Places.TakeAsync(stop);
-                var socket = await endpoint.Listener.AcceptAsync(stop);
+                var socket = await AcceptAsync(stop);
                 await HandOverAsync(socket, Interlocked.Exchange(ref place, null)!, draining: false, cut);
-                delay = FirstDelay;
+                backoff.Reset();
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -32,17 +30,14 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             }
             catch (SocketException error)
             {
-                switch (AcceptFaults.Classify(error.SocketErrorCode))
+                endpoint.Counters.CountAcceptError();
+                var fault = AcceptFaults.Classify(error.SocketErrorCode);
+                if (fault == AcceptFault.Stop)
                 {
-                    case AcceptFault.Stop:
-                        return;
-                    case AcceptFault.BackOff:
-                        delay = await BackOffAsync(error, delay, stop);
-                        break;
-                    default:
-                        endpoint.Counters.CountAcceptError();
-                        break;
+                    return;
                 }
+
+                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), stop);
             }
             finally
             {
@@ -67,7 +62,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
                     place = await endpoint.Places.TakeAsync(cut);
                 }
 
-                if (TryAccept() is not { } socket)
+                if (await TryAcceptAsync(cut) is not { } socket)
                 {
                     place.Dispose();
                     break;
@@ -84,21 +79,36 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         endpoint.Connections.Drain();
     }
 
-    private Socket? TryAccept()
+    /// <summary>A connection that waits in the backlog, or null when there is none any more. Where the machine is short of
+    /// something, those inside are asked to finish, and who waits is served as they go.</summary>
+    private async ValueTask<Socket?> TryAcceptAsync(CancellationToken cut)
     {
+        var backoff = new AcceptBackoff();
         while (true)
         {
             try
             {
-                return endpoint.Listener.TryAccept();
+                ThrowIfShort();
+                var socket = endpoint.Listener.TryAccept();
+                if (socket is not null)
+                {
+                    endpoint.Descriptors.Note(socket);
+                }
+
+                return socket;
             }
             catch (SocketException error)
             {
                 endpoint.Counters.CountAcceptError();
-                if (AcceptFaults.Classify(error.SocketErrorCode) != AcceptFault.Continue)
+                var fault = AcceptFaults.Classify(error.SocketErrorCode);
+                if (fault == AcceptFault.Stop)
                 {
                     return null;
                 }
+
+                endpoint.Connections.Drain();
+                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), cut);
+                cut.ThrowIfCancellationRequested();
             }
         }
     }
@@ -130,11 +140,43 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         endpoint.Admit(socket, place.With(also));
     }
 
-    private async Task<TimeSpan> BackOffAsync(SocketException error, TimeSpan delay, CancellationToken stop)
+    private async ValueTask<Socket> AcceptAsync(CancellationToken stop)
     {
-        endpoint.Counters.CountAcceptError();
-        Log.AcceptBacksOff(log, endpoint.Name, error.SocketErrorCode, delay);
-        await Task.Delay(delay, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return delay * 2 > LongestDelay ? LongestDelay : delay * 2;
+        ThrowIfShort();
+        var socket = await endpoint.Listener.AcceptAsync(stop);
+        endpoint.Descriptors.Note(socket);
+        return socket;
+    }
+
+    // As accept itself would, some descriptors later.
+    private void ThrowIfShort()
+    {
+        if (!endpoint.Descriptors.HasRoom())
+        {
+            throw new SocketException((int)SocketError.TooManyOpenSockets);
+        }
+    }
+
+    private async Task BackOffAsync(SocketError error, TimeSpan delay, CancellationToken stop)
+    {
+        if (delay == TimeSpan.Zero)
+        {
+            // A storm of lost connections must leave the thread to others too.
+            await Task.Yield();
+            return;
+        }
+
+        if (storms.Admits(new StormCause("accept failed", endpoint.Name, error.ToString())))
+        {
+            Log.AcceptBacksOff(log, endpoint.Name, error, delay);
+        }
+
+        var released = endpoint.Descriptors.NextRelease;
+        await Task.Delay(AcceptBackoff.First, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (delay > AcceptBackoff.First && !stop.IsCancellationRequested)
+        {
+            // Whoever leaves makes room, of descriptors and of memory.
+            await released.WaitAsync(delay - AcceptBackoff.First, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 }

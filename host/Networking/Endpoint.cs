@@ -8,7 +8,7 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, ILogger log) : IDisposable
+internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
     private volatile EndpointConfig _config = initial;
@@ -25,6 +25,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     public Listener Listener => listener;
 
     public Transport Transport => transport;
+
+    public DescriptorReserve Descriptors => descriptors;
 
     public HandlerSlot Slot { get; } = new(handler);
 
@@ -107,6 +109,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         Connections.Remove(connection);
         lease.Dispose();
         place.Dispose();
+        descriptors.Release();
     }
 
     private void Book(ServedConnection connection, PluginGeneration generation, ConnectionOutcome outcome)
@@ -114,7 +117,10 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         Counters.Count(outcome);
         if (outcome.Cause == CloseCause.Fault)
         {
-            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, generation.Build.Name, generation.Number, outcome.Text!);
+            if (storms.Admits(StormCause.Of("handler fault", Name, outcome.Text!)))
+            {
+                Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, generation.Build.Name, generation.Number, outcome.Text!);
+            }
         }
         else
         {

@@ -9,7 +9,8 @@ internal static class HostLimit
     /// <summary>The soft limit on open files, less a reserve for listeners, assemblies and logs. See getrlimit(2), RLIMIT_NOFILE, and proc(5).</summary>
     public static int FromOpenFiles() => OpenFiles() is { } files ? Math.Max(1, files - Math.Min(Reserve, files / 4)) : int.MaxValue;
 
-    private static int? OpenFiles()
+    /// <summary>That soft limit; null where the system has none or does not tell.</summary>
+    public static int? OpenFiles()
     {
         if (!File.Exists(Limits))
         {

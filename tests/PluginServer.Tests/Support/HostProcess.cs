@@ -47,9 +47,26 @@ internal sealed class HostProcess : IDisposable
     }
 
     /// <summary>Starts <c>run</c> and waits until every endpoint listens.</summary>
-    public static async Task<HostProcess> StartAsync(Workspace workspace, params string[] arguments)
+    public static Task<HostProcess> StartAsync(Workspace workspace, params string[] arguments) => StartAsync(workspace, Prepare(workspace.Root, ["run", .. arguments]));
+
+    /// <summary>Starts <c>run</c> with at most so many open files; the process is the host's own.</summary>
+    public static Task<HostProcess> StartLimitedAsync(Workspace workspace, int openFiles)
     {
-        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments]))!, workspace.ConfigFile);
+        var start = Prepare(workspace.Root, ["run"]);
+        string[] limited = ["-c", string.Create(CultureInfo.InvariantCulture, $"ulimit -n {openFiles}; exec \"$@\""), "sh", start.FileName, .. start.ArgumentList];
+        start.FileName = "sh";
+        start.ArgumentList.Clear();
+        foreach (var argument in limited)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        return StartAsync(workspace, start);
+    }
+
+    private static async Task<HostProcess> StartAsync(Workspace workspace, ProcessStartInfo start)
+    {
+        var host = new HostProcess(Process.Start(start)!, workspace.ConfigFile);
         _ = host.ReadAsync();
         _ = host.ReadErrorAsync();
         var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();
