@@ -89,13 +89,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             try
             {
                 ThrowIfShort();
-                var socket = endpoint.Listener.TryAccept();
-                if (socket is not null)
-                {
-                    endpoint.Descriptors.Note(socket);
-                }
-
-                return socket;
+                return endpoint.Listener.TryAccept() is { } socket ? Allowed(socket) : null;
             }
             catch (SocketException error)
             {
@@ -143,9 +137,18 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
     private async ValueTask<Socket> AcceptAsync(CancellationToken stop)
     {
         ThrowIfShort();
-        var socket = await endpoint.Listener.AcceptAsync(stop);
-        endpoint.Descriptors.Note(socket);
-        return socket;
+        return Allowed(await endpoint.Listener.AcceptAsync(stop));
+    }
+
+    private Socket Allowed(Socket socket)
+    {
+        if (endpoint.Descriptors.Allows(socket))
+        {
+            return socket;
+        }
+
+        socket.Dispose();
+        throw new SocketException((int)SocketError.TooManyOpenSockets);
     }
 
     // As accept itself would, some descriptors later.

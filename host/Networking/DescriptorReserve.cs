@@ -11,6 +11,7 @@ internal sealed class DescriptorReserve(int? openFiles)
     private const int Most = 32;
     private const string Anything = "/dev/null";
     private readonly int _first = openFiles is { } limit ? limit - Math.Min(Most, limit / 8) : int.MaxValue;
+    private readonly int _last = openFiles is { } limit ? limit - (Math.Min(Most, limit / 8) / 4) : int.MaxValue;
     private volatile bool _isTouched;
     private TaskCompletionSource? _waiting;
 
@@ -30,13 +31,17 @@ internal sealed class DescriptorReserve(int? openFiles)
     /// <summary>Whether a client may have another descriptor. Looks only after one of the reserve was used.</summary>
     public bool HasRoom() => !_isTouched || Probe();
 
-    /// <summary>To be told of each accepted socket.</summary>
-    public void Note(Socket accepted)
+    /// <summary>To be asked of each accepted socket. False when it must be closed: acceptors that were waiting when the reserve
+    /// was touched bring one more client each, and many of them must not use it up.</summary>
+    public bool Allows(Socket accepted)
     {
-        if (accepted.SafeHandle.DangerousGetHandle() >= _first)
+        var number = accepted.SafeHandle.DangerousGetHandle();
+        if (number >= _first)
         {
             _isTouched = true;
         }
+
+        return number < _last;
     }
 
     /// <summary>A connection has ended and its socket is closed.</summary>

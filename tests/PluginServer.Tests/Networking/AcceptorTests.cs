@@ -79,6 +79,23 @@ internal sealed class AcceptorTests
         await AssertEchoAsync(waiting);
     }
 
+    [Test]
+    public async Task A_stop_while_the_machine_is_short_still_serves_who_waits_in_the_backlog()
+    {
+        var transport = new FaultyTransport();
+        await using var server = await TestServer.StartAsync(
+            new Workspace().With("Behaviours").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "PoliteHandler", "maxConnections": 1 } ]"""),
+            transport: transport);
+        using var inside = await server.ConnectAsync();
+        Assert.That(await inside.ReadLineAsync(), Is.EqualTo("hello"));
+        using var waiting = await server.ConnectAsync();
+        transport.FailAccepts(SocketError.TooManyOpenSockets, times: 3);
+        var stop = server.StopAsync();
+        Assert.That(await waiting.ReadTextToEndAsync(), Is.EqualTo("hello\ngoodbye\n"));
+        Assert.That(await stop, Is.Zero);
+        Assert.That(transport.Failed, Is.EqualTo(3));
+    }
+
     private static Task<TestServer> StartAsync(Transport transport) =>
         TestServer.StartAsync(new Workspace().With("Echo").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]"""), transport: transport);
 

@@ -12,7 +12,7 @@ internal sealed class DescriptorReserveTests
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         var reserve = new DescriptorReserve(null);
-        reserve.Note(socket);
+        Assert.That(reserve.Allows(socket), Is.True);
         Assert.That(reserve.HasRoom(), Is.True);
     }
 
@@ -22,9 +22,21 @@ internal sealed class DescriptorReserveTests
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         var reserve = new DescriptorReserve(0);
         Assert.That(reserve.HasRoom(), Is.True, "nothing was noted yet");
-        reserve.Note(socket);
+        Assert.That(reserve.Allows(socket), Is.False);
         Assert.That(reserve.HasRoom(), Is.False);
         Assert.That(reserve.HasRoom(), Is.False);
+    }
+
+    [Test]
+    public void What_others_brought_in_meanwhile_may_stay_but_for_the_last_of_the_reserve()
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        var next = (int)socket.SafeHandle.DangerousGetHandle() + 1;
+        bool AllowsWith(int spare) => new DescriptorReserve(next + spare).Allows(socket);
+        Assert.That(AllowsWith(spare: 0), Is.False, "the last descriptor of all");
+        Assert.That(AllowsWith(spare: next), Is.True);
+        var least = Enumerable.Range(0, next).First(AllowsWith);
+        Assert.That(least, Is.EqualTo(Math.Min(32, (next + least) / 8) / 4), "a quarter of the reserve is kept");
     }
 
     [Test]
