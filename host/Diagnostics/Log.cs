@@ -49,6 +49,9 @@ internal static partial class Log
     [LoggerMessage(206, LogLevel.Information, "Endpoint {Endpoint} on {Address} is removed; {Cut} connections were cut")]
     public static partial void EndpointRemoved(ILogger log, string endpoint, string address, int cut);
 
+    [LoggerMessage(220, LogLevel.Warning, "Endpoint {Endpoint}: {Count} times more: {Event} ({Kind})")]
+    public static partial void Repeated(ILogger log, string endpoint, long count, string @event, string kind);
+
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);
 

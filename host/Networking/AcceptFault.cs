@@ -16,6 +16,8 @@ internal enum AcceptFault
 }
 
 /// <summary>Sorts accept errors into the three kinds.</summary>
+/// <remarks>On Linux the runtime makes TooManyOpenSockets of EMFILE and ENFILE, OperationAborted of EBADF and ECANCELED,
+/// AccessDenied of EPERM and EACCES, and the nameless SocketError of what it has no name for: ENOMEM, EPROTO, ENONET, ENOSR.</remarks>
 internal static class AcceptFaults
 {
     public static AcceptFault Classify(SocketError error) => error switch
@@ -27,7 +29,11 @@ internal static class AcceptFaults
             or SocketError.WouldBlock or SocketError.TryAgain or SocketError.TimedOut or SocketError.ProtocolOption
             or SocketError.NetworkDown or SocketError.NetworkUnreachable or SocketError.NetworkReset
             or SocketError.HostDown or SocketError.HostUnreachable or SocketError.HostNotFound
-            or SocketError.Disconnecting or SocketError.NotConnected => AcceptFault.Continue,
+            or SocketError.Disconnecting or SocketError.NotConnected
+            or SocketError.OperationNotSupported or SocketError.ProtocolNotSupported or SocketError.SocketNotSupported => AcceptFault.Continue,
+
+        // A firewall's refusal is about one client too. To back off would let that client slow down all others.
+        SocketError.AccessDenied => AcceptFault.Continue,
 
         // EMFILE, ENFILE, ENOBUFS, ENOMEM, and whatever this list does not know: an acceptor never spins and never gives up.
         _ => AcceptFault.BackOff,

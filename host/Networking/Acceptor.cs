@@ -5,24 +5,21 @@ using PluginServer.Diagnostics;
 namespace PluginServer.Networking;
 
 /// <summary>The accept loop of one endpoint: a place, a socket, hand it over, again.</summary>
-internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, ILogger log)
+internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, ILogger log, StormLog storms)
 {
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
-
     private readonly AdmissionControl _admission = new(endpoint, host);
 
     /// <summary>Accepts until <paramref name="stop"/> is cancelled or the listener is gone. A socket that was accepted is still
     /// handed over then; <paramref name="cut"/> ends even that.</summary>
     public async Task RunAsync(CancellationToken stop, CancellationToken cut)
     {
-        var delay = FirstDelay;
+        var backoff = new AcceptBackoff();
         while (!stop.IsCancellationRequested)
         {
             try
             {
                 await AcceptOneAsync(stop, cut);
-                delay = FirstDelay;
+                backoff.Reset();
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -30,17 +27,14 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             }
             catch (SocketException error)
             {
-                switch (AcceptFaults.Classify(error.SocketErrorCode))
+                endpoint.Counters.CountAcceptError();
+                var fault = AcceptFaults.Classify(error.SocketErrorCode);
+                if (fault == AcceptFault.Stop)
                 {
-                    case AcceptFault.Stop:
-                        return;
-                    case AcceptFault.BackOff:
-                        delay = await BackOffAsync(error, delay, stop);
-                        break;
-                    default:
-                        endpoint.Counters.CountAcceptError();
-                        break;
+                    return;
                 }
+
+                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), stop);
             }
         }
     }
@@ -55,13 +49,19 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             for (var left = endpoint.Config.Backlog; left > 0; left--)
             {
                 var place = await _admission.TakeAsync(draining: true, cut);
-                if (TryAccept() is not { } socket)
+                try
+                {
+                    if (await TryAcceptAsync(cut) is not { } socket)
+                    {
+                        break;
+                    }
+
+                    await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: true, cut);
+                }
+                finally
                 {
                     place?.Dispose();
-                    break;
                 }
-
-                await HandOverAsync(socket, place, draining: true, cut);
             }
         }
         catch (OperationCanceledException)
@@ -82,7 +82,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             // The place first: at the limit, clients wait in the backlog and not in the host. Where they are refused it comes
             // after the accept: another acceptor would refuse for want of a place that is held for nobody.
             place = rule.Refuses ? null : await endpoint.Places.TakeAsync(until.Token);
-            var socket = await endpoint.Listener.AcceptAsync(until.Token);
+            var socket = await AcceptAsync(until.Token);
             await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: false, cut);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested && !cut.IsCancellationRequested)
@@ -95,21 +95,30 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
-    private Socket? TryAccept()
+    /// <summary>A connection that waits in the backlog, or null when there is none any more. Where the machine is short of
+    /// something, those inside are asked to finish, and who waits is served as they go.</summary>
+    private async ValueTask<Socket?> TryAcceptAsync(CancellationToken cut)
     {
+        var backoff = new AcceptBackoff();
         while (true)
         {
             try
             {
-                return endpoint.Listener.TryAccept();
+                ThrowIfShort();
+                return endpoint.Listener.TryAccept() is { } socket ? Allowed(socket) : null;
             }
             catch (SocketException error)
             {
                 endpoint.Counters.CountAcceptError();
-                if (AcceptFaults.Classify(error.SocketErrorCode) != AcceptFault.Continue)
+                var fault = AcceptFaults.Classify(error.SocketErrorCode);
+                if (fault == AcceptFault.Stop)
                 {
                     return null;
                 }
+
+                endpoint.Connections.Drain();
+                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), cut);
+                cut.ThrowIfCancellationRequested();
             }
         }
     }
@@ -138,11 +147,52 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
-    private async Task<TimeSpan> BackOffAsync(SocketException error, TimeSpan delay, CancellationToken stop)
+    private async ValueTask<Socket> AcceptAsync(CancellationToken stop)
     {
-        endpoint.Counters.CountAcceptError();
-        Log.AcceptBacksOff(log, endpoint.Name, error.SocketErrorCode, delay);
-        await Task.Delay(delay, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return delay * 2 > LongestDelay ? LongestDelay : delay * 2;
+        ThrowIfShort();
+        return Allowed(await endpoint.Listener.AcceptAsync(stop));
+    }
+
+    private Socket Allowed(Socket socket)
+    {
+        if (endpoint.Descriptors.Allows(socket))
+        {
+            return socket;
+        }
+
+        socket.Dispose();
+        throw new SocketException((int)SocketError.TooManyOpenSockets);
+    }
+
+    // As accept itself would, some descriptors later.
+    private void ThrowIfShort()
+    {
+        if (!endpoint.Descriptors.HasRoom())
+        {
+            throw new SocketException((int)SocketError.TooManyOpenSockets);
+        }
+    }
+
+    private async Task BackOffAsync(SocketError error, TimeSpan delay, CancellationToken stop)
+    {
+        if (delay == TimeSpan.Zero)
+        {
+            // A storm of lost connections must leave the thread to others too.
+            await Task.Yield();
+            return;
+        }
+
+        if (storms.Admits(new StormCause("accept failed", endpoint.Name, error.ToString())))
+        {
+            Log.AcceptBacksOff(log, endpoint.Name, error, delay);
+        }
+
+        var released = endpoint.Descriptors.NextRelease;
+        await Task.Delay(AcceptBackoff.First, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (delay > AcceptBackoff.First && !stop.IsCancellationRequested)
+        {
+            // Whoever leaves makes room, of descriptors and of memory.
+            await released.WaitAsync(delay - AcceptBackoff.First, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 }

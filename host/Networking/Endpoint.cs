@@ -8,7 +8,7 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, TimeProvider time, ILogger log) : IDisposable
+internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, TimeProvider time, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
     private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
@@ -27,6 +27,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     public Listener Listener => listener;
 
     public Transport Transport => transport;
+
+    public DescriptorReserve Descriptors => descriptors;
 
     public HandlerSlot Slot { get; } = new(handler);
 
@@ -137,6 +139,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
             Connections.Remove(connection);
             lease.Dispose();
             place.Dispose();
+            descriptors.Release();
         }
     }
 
@@ -144,6 +147,9 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     private void BookFault(ServedConnection connection, string error)
     {
         Counters.CountHandlerFault();
-        Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
+        if (storms.Admits(StormCause.Of("handler fault", Name, error)))
+        {
+            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
+        }
     }
 }

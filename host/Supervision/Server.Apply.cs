@@ -65,7 +65,7 @@ internal sealed partial class Server
         {
             try
             {
-                opened.Add(new Endpoint(config, Listener.Bind(config, _transport), prepared.Bindings[config.Name], _transport, _runner, _time, _log));
+                opened.Add(new Endpoint(config, Listener.Bind(config, _transport), prepared.Bindings[config.Name], _transport, _runner, _time, _descriptors, _log, _storms));
             }
             catch (ListenException problem)
             {
@@ -101,7 +101,7 @@ internal sealed partial class Server
             }
         }
 
-        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), _supervisor, _time)));
+        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log, _storms), _supervisor, _time)));
         _running = [.. next.Endpoints.Select(config => kept.First(running => running.Endpoint.Config == config))];
         Revision++;
         foreach (var (plugin, generation) in Activate(next, prepared))

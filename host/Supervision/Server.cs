@@ -14,9 +14,11 @@ internal sealed partial class Server : IDisposable
 {
     private readonly ConcurrentDictionary<string, RunningPlugin> _plugins = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<RunningEndpoint, Task<int>> _leaving = new();
+    private readonly DescriptorReserve _descriptors = DescriptorReserve.OfProcess();
     private readonly PluginPreparation _preparation;
     private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
+    private readonly StormLog _storms;
     private readonly Supervisor _supervisor;
     private readonly Transport _transport;
     private readonly TimeProvider _time;
@@ -33,7 +35,8 @@ internal sealed partial class Server : IDisposable
         _transport = transport;
         _log = logs.CreateLogger(Log.Category);
         _runner = new ConnectionRunner(time);
-        _supervisor = new Supervisor(time, _log);
+        _storms = new StormLog(_log, time);
+        _supervisor = new Supervisor(time, _log, _storms);
         Store = new PluginStore(state.Path);
         History = new BuildHistory(state.Path);
         Events = new EventStream(time);
@@ -165,6 +168,7 @@ internal sealed partial class Server : IDisposable
             running.Dispose();
         }
 
+        _storms.Dispose();
         _state.Dispose();
     }
 

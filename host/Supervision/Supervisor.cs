@@ -5,7 +5,7 @@ using PluginServer.Networking;
 namespace PluginServer.Supervision;
 
 /// <summary>Replaces an acceptor that dies, so that no error ends the service of a port; the listener and its connections never notice.</summary>
-internal sealed class Supervisor(TimeProvider time, ILogger log)
+internal sealed class Supervisor(TimeProvider time, ILogger log, StormLog storms)
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
@@ -35,7 +35,11 @@ internal sealed class Supervisor(TimeProvider time, ILogger log)
 
             delay = time.GetElapsedTime(started) > Healthy ? FirstDelay : delay;
             endpoint.Counters.CountAcceptorRestart();
-            Log.AcceptorReplaced(log, endpoint.Name, delay, error);
+            if (storms.Admits(StormCause.Of("the acceptor failed", endpoint.Name, error)))
+            {
+                Log.AcceptorReplaced(log, endpoint.Name, delay, error);
+            }
+
             await Task.Delay(delay, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             delay = delay * 2 > LongestDelay ? LongestDelay : delay * 2;
         }

@@ -3,8 +3,8 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using PluginServer.Configuration;
-using PluginServer.Networking;
 using PluginServer.Diagnostics;
+using PluginServer.Networking;
 using PluginServer.Plugins;
 using PluginServer.Tests.Support;
 
@@ -141,9 +141,10 @@ internal sealed class UnloadTests
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();
         var transport = new SocketTransport(TimeProvider.System);
-        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], transport, new ConnectionRunner(TimeProvider.System), TimeProvider.System, NullLogger.Instance);
+        using var storms = new StormLog(NullLogger.Instance, TimeProvider.System);
+        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], transport, new ConnectionRunner(TimeProvider.System), TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
         using var stop = new CancellationTokenSource();
-        var accepting = new Acceptor(endpoint, new Places(1000), TimeProvider.System, NullLogger.Instance).RunAsync(stop.Token, stop.Token);
+        var accepting = new Acceptor(endpoint, new Places(1000), TimeProvider.System, NullLogger.Instance, storms).RunAsync(stop.Token, stop.Token);
         for (var connection = 0; connection < Connections; connection++)
         {
             using var client = await Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.LocalEndPoint.Port));

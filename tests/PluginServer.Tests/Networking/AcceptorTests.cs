@@ -8,15 +8,6 @@ namespace PluginServer.Tests.Networking;
 internal sealed class AcceptorTests
 {
     [Test]
-    public void Every_socket_error_has_its_kind()
-    {
-        var kinds = Enum.GetValues<SocketError>().Distinct().ToLookup(AcceptFaults.Classify);
-        Assert.That(kinds[AcceptFault.Stop], Does.Contain(SocketError.OperationAborted).And.Contain(SocketError.NotSocket));
-        Assert.That(kinds[AcceptFault.Continue], Does.Contain(SocketError.ConnectionAborted).And.Contain(SocketError.ConnectionReset));
-        Assert.That(kinds[AcceptFault.BackOff], Does.Contain(SocketError.TooManyOpenSockets).And.Contain(SocketError.NoBufferSpaceAvailable).And.Contain(SocketError.SocketError));
-    }
-
-    [Test]
     public async Task An_acceptor_that_dies_is_replaced_and_the_next_client_served()
     {
         var transport = new FaultyTransport();
@@ -24,7 +15,7 @@ internal sealed class AcceptorTests
         using var before = await server.ConnectAsync();
         await AssertEchoAsync(before);
 
-        transport.Next = () => new InvalidOperationException("a bug of ours");
+        transport.LoseNextAccepted(() => new InvalidOperationException("a bug of ours"));
         using var during = await server.ConnectAsync();
         await Deadline.UntilAsync(() => server.Endpoint().Counters.AcceptorRestarts > 0, "replaced");
         using var after = await server.ConnectAsync();
@@ -45,13 +36,64 @@ internal sealed class AcceptorTests
         using var before = await server.ConnectAsync();
         await AssertEchoAsync(before);
 
-        transport.Next = () => new SocketException((int)error);
+        transport.LoseNextAccepted(() => new SocketException((int)error));
         using var during = await server.ConnectAsync();
         await Deadline.UntilAsync(() => server.Endpoint().Counters.AcceptErrors > 0, "counted");
         using var after = await server.ConnectAsync();
         await AssertEchoAsync(after);
         await AssertEchoAsync(before);
         Assert.That(server.Endpoint().Counters.AcceptorRestarts, Is.Zero);
+    }
+
+    [Test]
+    public async Task Whoever_backs_off_does_so_alone_and_ends_it_when_somebody_leaves()
+    {
+        var time = new ManualTime();
+        var transport = new FaultyTransport();
+        await using var server = await TestServer.StartAsync(
+            new Workspace().With("Echo").Configure(
+                """
+                [ { "name": "short", "address": "127.0.0.1", "port": 0, "plugin": "Echo" },
+                  { "name": "beside", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]
+                """),
+            time,
+            transport);
+        transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
+        using var leaves = await server.ConnectAsync("beside");
+        await AssertEchoAsync(leaves);
+        transport.FailAccepts(SocketError.TooManyOpenSockets, times: 3);
+        foreach (var wait in new[] { 5, 5, 5, 5 })
+        {
+            // 5 ms, then 5 and 5, then 5 and another 15.
+            await Deadline.UntilAsync(() => time.NextDue is { } due && due <= TimeSpan.FromMilliseconds(20), "backs off");
+            time.Advance(TimeSpan.FromMilliseconds(wait));
+        }
+
+        await Deadline.UntilAsync(() => transport.Failed == 3 && time.NextDue == TimeSpan.FromMilliseconds(15), "backs off for 20 ms");
+        using var waiting = await server.ConnectAsync("short");
+        using var beside = await server.ConnectAsync("beside");
+        await AssertEchoAsync(beside);
+        leaves.SendFin();
+
+        // No time passes any more: the one who left has ended the wait.
+        await AssertEchoAsync(waiting);
+    }
+
+    [Test]
+    public async Task A_stop_while_the_machine_is_short_still_serves_who_waits_in_the_backlog()
+    {
+        var transport = new FaultyTransport();
+        await using var server = await TestServer.StartAsync(
+            new Workspace().With("Behaviours").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "PoliteHandler", "maxConnections": 1 } ]"""),
+            transport: transport);
+        using var inside = await server.ConnectAsync();
+        Assert.That(await inside.ReadLineAsync(), Is.EqualTo("hello"));
+        using var waiting = await server.ConnectAsync();
+        transport.FailAccepts(SocketError.TooManyOpenSockets, times: 3);
+        var stop = server.StopAsync();
+        Assert.That(await waiting.ReadTextToEndAsync(), Is.EqualTo("hello\ngoodbye\n"));
+        Assert.That(await stop, Is.Zero);
+        Assert.That(transport.Failed, Is.EqualTo(3));
     }
 
     private static Task<TestServer> StartAsync(Transport transport) =>
@@ -61,35 +103,5 @@ internal sealed class AcceptorTests
     {
         await client.SendAsync("hello\n");
         Assert.That(await client.ReadLineAsync(), Is.EqualTo("hello"));
-    }
-
-    /// <summary>Accepts like the real one, and fails once when told to; the connection it had accepted is lost with it.</summary>
-    private sealed class FaultyTransport : Transport
-    {
-        private readonly SocketTransport _real = new(TimeProvider.System);
-        private Func<Exception>? _next;
-
-        public Func<Exception>? Next
-        {
-            set => Volatile.Write(ref _next, value);
-        }
-
-        public override string Name => "faulty";
-
-        public override async ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
-        {
-            var socket = await _real.AcceptAsync(listening, cancellationToken);
-            if (Interlocked.Exchange(ref _next, null) is { } next)
-            {
-                socket.Dispose();
-                throw next();
-            }
-
-            return socket;
-        }
-
-        public override Socket? TryAccept(Socket listening) => _real.TryAccept(listening);
-
-        public override TransportConnection Attach(Socket socket, ConnectionLimits limits) => _real.Attach(socket, limits);
     }
 }

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using PluginServer.Networking;
 using PluginServer.Supervision;
 using PluginServer.Tests.Support;
 
@@ -90,7 +89,16 @@ internal sealed class ServerTests
     [Test]
     public async Task Socket_options_reach_the_accepted_socket()
     {
-        var transport = new Remembering();
+        var options = new List<(bool NoDelay, bool KeepAlive)>();
+        var buffers = new List<(int Receive, int Send)>();
+        var transport = new FaultyTransport
+        {
+            Attaching = socket =>
+            {
+                buffers.Add((socket.ReceiveBufferSize, socket.SendBufferSize));
+                options.Add((socket.NoDelay, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)! != 0));
+            },
+        };
         await using var server = await TestServer.StartAsync(
             new Workspace().With("Echo").Configure("""
                 [ { "name": "plain", "address": "127.0.0.1", "port": 0, "plugin": "Echo" },
@@ -99,37 +107,15 @@ internal sealed class ServerTests
             transport: transport);
         using (await server.ConnectAsync("plain"))
         {
-            await Deadline.UntilAsync(() => transport.Options.Count == 1, "accepted");
+            await Deadline.UntilAsync(() => options.Count == 1, "accepted");
         }
 
         using var client = await server.ConnectAsync("set");
-        await Deadline.UntilAsync(() => transport.Options.Count == 2, "accepted");
-        Assert.That(transport.Options[0], Is.EqualTo((true, false)));
-        Assert.That(transport.Options[1], Is.EqualTo((false, true)));
+        await Deadline.UntilAsync(() => options.Count == 2, "accepted");
+        Assert.That(options[0], Is.EqualTo((true, false)));
+        Assert.That(options[1], Is.EqualTo((false, true)));
 
         // socket(7): the kernel doubles what it is told.
-        Assert.That(transport.Buffers[1], Is.EqualTo((40_000, 60_000)));
-    }
-
-    private sealed class Remembering : Transport
-    {
-        private readonly SocketTransport _real = new(TimeProvider.System);
-
-        public List<(bool NoDelay, bool KeepAlive)> Options { get; } = [];
-
-        public List<(int Receive, int Send)> Buffers { get; } = [];
-
-        public override string Name => "remembering";
-
-        public override ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken) => _real.AcceptAsync(listening, cancellationToken);
-
-        public override Socket? TryAccept(Socket listening) => _real.TryAccept(listening);
-
-        public override TransportConnection Attach(Socket socket, ConnectionLimits limits)
-        {
-            Buffers.Add((socket.ReceiveBufferSize, socket.SendBufferSize));
-            Options.Add((socket.NoDelay, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)! != 0));
-            return _real.Attach(socket, limits);
-        }
+        Assert.That(buffers[1], Is.EqualTo((40_000, 60_000)));
     }
 }

@@ -56,6 +56,10 @@ internal sealed class HostProcess : IDisposable
     /// <summary>The same where the kernel grants the host no inotify instance.</summary>
     public static Task<HostProcess> StartWithoutEventsAsync(Workspace workspace) => BeginAsync(workspace, _withoutEvents, []);
 
+    /// <summary>The same with at most so many open files.</summary>
+    public static Task<HostProcess> StartLimitedAsync(Workspace workspace, int openFiles) =>
+        BeginAsync(workspace, ["sh", "-c", string.Create(CultureInfo.InvariantCulture, $"ulimit -n {openFiles}; exec \"$@\""), "sh"], []);
+
     /// <summary>Null when a host can be started without events, otherwise why not.</summary>
     public static async Task<string?> WhyNotWithoutEventsAsync()
     {

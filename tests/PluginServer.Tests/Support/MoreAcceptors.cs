@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using PluginServer.Diagnostics;
 using PluginServer.Networking;
 
 namespace PluginServer.Tests.Support;
@@ -11,7 +12,7 @@ internal sealed class MoreAcceptors : IAsyncDisposable
 
     public MoreAcceptors(TestServer server, int count, string endpoint = "test") =>
         _running = Task.WhenAll(Enumerable.Range(0, count).Select(_ => Task.Run(() =>
-            new Acceptor(server.Endpoint(endpoint), server.Server.Places, TimeProvider.System, NullLogger.Instance).RunAsync(_stop.Token, _stop.Token))));
+            new Acceptor(server.Endpoint(endpoint), server.Server.Places, TimeProvider.System, NullLogger.Instance, new StormLog(NullLogger.Instance, TimeProvider.System)).RunAsync(_stop.Token, _stop.Token))));
 
     public async ValueTask DisposeAsync()
     {
