@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
 using PluginServer.Networking;
 
 namespace PluginServer.Supervision;
@@ -15,21 +17,27 @@ internal sealed class RunningEndpoint : IDisposable
     private readonly TimeProvider _time;
     private readonly Task _accepting;
 
-    public RunningEndpoint(Endpoint endpoint, Func<Acceptor> create, Supervisor supervisor, TimeProvider time)
+    public RunningEndpoint(Endpoint endpoint, Func<Acceptor> create, TimeProvider time, ILogger log)
     {
         Endpoint = endpoint;
         _create = create;
         _time = time;
+        var supervisor = new Supervisor(endpoint, create, time, log);
 
         // From the pool: an accept that completes at once must not keep whoever starts the endpoints.
-        _accepting = Task.Run(() => supervisor.KeepAcceptingAsync(endpoint, create, _stop.Token, _cut.Token));
+        _accepting = Task.Run(() => supervisor.KeepAcceptingAsync(_stop.Token, _cut.Token));
     }
 
     public Endpoint Endpoint { get; }
 
+    public EndpointState State => _stop.IsCancellationRequested ? EndpointState.Draining : EndpointState.Listening;
+
+    /// <summary>Takes over the live part of an edit. Cannot fail.</summary>
+    public void Update(EndpointConfig next) => Endpoint.Update(next);
+
     /// <summary>Asks those inside to finish, serves what waits in the backlog, closes the listener, and at
     /// <paramref name="deadline"/> cuts what is left. Says how many were cut.</summary>
-    public async Task<int> DrainAsync(CancellationToken deadline)
+    public async Task<int> LeaveAsync(CancellationToken deadline)
     {
         using var registration = deadline.UnsafeRegister(cut => ((CancellationTokenSource)cut!).Cancel(), _cut);
         Endpoint.Connections.Drain();

@@ -84,7 +84,7 @@ internal sealed partial class Server
         {
             if (next.Endpoints.FirstOrDefault(config => config.Identity == running.Endpoint.Config.Identity) is { } config)
             {
-                running.Endpoint.Update(config);
+                running.Update(config);
                 running.Endpoint.Slot.Exchange(prepared.Bindings[config.Name]);
                 kept.Add(running);
             }
@@ -94,7 +94,7 @@ internal sealed partial class Server
             }
         }
 
-        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), _supervisor, _time)));
+        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log), _time, _log)));
         _running = [.. next.Endpoints.Select(config => kept.First(running => running.Endpoint.Config == config))];
         Revision++;
         foreach (var (plugin, generation) in Activate(next, prepared))
@@ -140,7 +140,7 @@ internal sealed partial class Server
     private async Task<int> LeaveAsync(RunningEndpoint running, TimeSpan timeout)
     {
         using var deadline = new CancellationTokenSource(timeout, _time);
-        var cut = await running.DrainAsync(deadline.Token);
+        var cut = await running.LeaveAsync(deadline.Token);
 
         // Its binding would hold the generation for as long as somebody holds the endpoint.
         running.Endpoint.Slot.Exchange(null);

@@ -17,7 +17,6 @@ internal sealed partial class Server : IDisposable
     private readonly PluginPreparation _preparation;
     private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
-    private readonly Supervisor _supervisor;
     private readonly Transport _transport;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -33,7 +32,6 @@ internal sealed partial class Server : IDisposable
         _transport = transport;
         _log = logs.CreateLogger(Log.Category);
         _runner = new ConnectionRunner(time);
-        _supervisor = new Supervisor(time, _log);
         Store = new PluginStore(state.Path);
         History = new BuildHistory(state.Path);
         Events = new EventStream(time);
@@ -63,6 +61,9 @@ internal sealed partial class Server : IDisposable
 
     /// <summary>True while new clients are welcome: turns false the moment a stop begins, before accepting ends.</summary>
     public bool IsReady { get; private set; }
+
+    /// <summary>Those that plugins.json names now; one that was removed may still drain.</summary>
+    public IReadOnlyList<RunningEndpoint> Running => _running;
 
     public IEnumerable<Endpoint> Endpoints => _running.Select(running => running.Endpoint);
 
@@ -146,7 +147,7 @@ internal sealed partial class Server : IDisposable
 
         // Endpoints that were removed before have deadlines of their own, which a stop only brings forward.
         await using var registration = deadline.Token.UnsafeRegister(_ => CutLeaving(), null);
-        var cut = (await Task.WhenAll(_running.Select(running => running.DrainAsync(deadline.Token)).Concat(_leaving.Values))).Sum();
+        var cut = (await Task.WhenAll(_running.Select(running => running.LeaveAsync(deadline.Token)).Concat(_leaving.Values))).Sum();
         if (cut > 0)
         {
             Log.ConnectionsCut(_log, cut);

@@ -5,14 +5,14 @@ using PluginServer.Networking;
 namespace PluginServer.Supervision;
 
 /// <summary>Replaces an acceptor that dies, so that no error ends the service of a port; the listener and its connections never notice.</summary>
-internal sealed class Supervisor(TimeProvider time, ILogger log)
+internal sealed class Supervisor(Endpoint endpoint, Func<Acceptor> create, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Healthy = TimeSpan.FromSeconds(10);
 
-    /// <summary>Runs acceptors of an endpoint, one at a time, until <paramref name="stop"/>. Never fails.</summary>
-    public async Task KeepAcceptingAsync(Endpoint endpoint, Func<Acceptor> create, CancellationToken stop, CancellationToken cut)
+    /// <summary>Runs acceptors, one at a time, until <paramref name="stop"/>. Never fails.</summary>
+    public async Task KeepAcceptingAsync(CancellationToken stop, CancellationToken cut)
     {
         var delay = FirstDelay;
         while (!stop.IsCancellationRequested)
