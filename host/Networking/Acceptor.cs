@@ -9,9 +9,14 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
+    private readonly TaskCompletionSource _hasServed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Accepts until <paramref name="stop"/> is cancelled or the listener is gone. A socket that was accepted is still
-    /// handed over then; <paramref name="cut"/> ends even that.</summary>
+    /// <summary>Ends with its first connection.</summary>
+    public Task HasServed => _hasServed.Task;
+
+    /// <summary>Accepts until <paramref name="stop"/> is cancelled. A socket that was accepted is still handed over then;
+    /// <paramref name="cut"/> ends even that.</summary>
+    /// <exception cref="SocketException">The listening socket is broken.</exception>
     public async Task RunAsync(CancellationToken stop, CancellationToken cut)
     {
         var delay = FirstDelay;
@@ -24,6 +29,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
                 place = await endpoint.Places.TakeAsync(stop);
                 var socket = await endpoint.Listener.AcceptAsync(stop);
                 await HandOverAsync(socket, Interlocked.Exchange(ref place, null)!, draining: false, cut);
+                _hasServed.TrySetResult();
                 delay = FirstDelay;
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -34,8 +40,10 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             {
                 switch (AcceptFaults.Classify(error.SocketErrorCode))
                 {
-                    case AcceptFault.Stop:
+                    case AcceptFault.Stop when stop.IsCancellationRequested:
                         return;
+                    case AcceptFault.Stop:
+                        throw;
                     case AcceptFault.BackOff:
                         delay = await BackOffAsync(error, delay, stop);
                         break;

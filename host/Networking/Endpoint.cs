@@ -11,18 +11,20 @@ namespace PluginServer.Networking;
 internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, ILogger log) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
+    private readonly Lock _gate = new();
     private volatile EndpointConfig _config = initial;
+    private volatile Listener _listener = listener;
 
     public EndpointConfig Config => _config;
 
     public string Name => _config.Name;
 
-    public IPEndPoint LocalEndPoint => listener.LocalEndPoint;
+    public IPEndPoint LocalEndPoint => _listener.LocalEndPoint;
 
     /// <summary>"address:port" as configured, with the real port where the configuration says 0.</summary>
-    public string Address => (_config with { Port = listener.LocalEndPoint.Port }).AddressAndPort;
+    public string Address => (_config with { Port = LocalEndPoint.Port }).AddressAndPort;
 
-    public Listener Listener => listener;
+    public Listener Listener => _listener;
 
     public Transport Transport => transport;
 
@@ -37,13 +39,28 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     /// <summary>Takes over the live part of an edit: limits for everyone, the rest for those that come. Closes nothing.</summary>
     public void Update(EndpointConfig next)
     {
-        var before = _config;
-        _config = next;
+        lock (_gate)
+        {
+            var before = _config;
+            _config = next;
+            if (before.Backlog != next.Backlog)
+            {
+                _listener.SetBacklog(next.Backlog);
+            }
+        }
+
         Places.Limit = next.MaxConnections;
         _limits.ReadLimit = next.ReadLimit;
-        if (before.Backlog != next.Backlog)
+    }
+
+    /// <summary>Closes the listening socket, which is broken, and opens another one at the same address and port.</summary>
+    /// <exception cref="ListenException">It could not; the broken one is closed all the same.</exception>
+    public void Reopen()
+    {
+        lock (_gate)
         {
-            listener.SetBacklog(next.Backlog);
+            _listener.Dispose();
+            _listener = Listener.Bind(_config with { Port = LocalEndPoint.Port }, transport);
         }
     }
 
@@ -77,7 +94,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         }
     }
 
-    public void Dispose() => listener.Dispose();
+    public void Dispose() => _listener.Dispose();
 
     private void Configure(Socket socket)
     {

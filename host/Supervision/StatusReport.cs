@@ -34,7 +34,7 @@ internal static class StatusReport
             Generation = binding.Generation.Number,
             State = running.State.ToString().ToLowerInvariant(),
             Transport = endpoint.Transport.Name,
-            Acceptors = 1,
+            Acceptors = endpoint.Config.Acceptors,
             AcceptorRestarts = counters.AcceptorRestarts,
             AcceptErrors = counters.AcceptErrors,
             ActiveConnections = endpoint.Connections.Count,

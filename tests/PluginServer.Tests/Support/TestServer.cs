@@ -30,6 +30,8 @@ internal sealed class TestServer : IAsyncDisposable
 
     public Server Server { get; }
 
+    public Workspace Workspace => _workspace;
+
     public IReadOnlyCollection<string> Log => _log.Lines;
 
     public static async Task<TestServer> StartAsync(Workspace workspace, TimeProvider? time = null, Transport? transport = null, bool keep = false, bool watch = false)
@@ -59,8 +61,8 @@ internal sealed class TestServer : IAsyncDisposable
         {
             await Deadline.UntilAsync(() => endpoint.Connections.Count == 0, "registrations back to 0");
 
-            // One place is the acceptor's, for the connection to come.
-            await Deadline.UntilAsync(() => endpoint.Places.Taken <= 1, "endpoint places back to 0");
+            // Each acceptor has one place, for the connection to come.
+            await Deadline.UntilAsync(() => endpoint.Places.Taken <= endpoint.Config.Acceptors, "endpoint places back to 0");
         }
 
         await Deadline.UntilAsync(() => Server.Places.Taken == 0, "host places back to 0");
