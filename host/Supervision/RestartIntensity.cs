@@ -1,7 +1,7 @@
 namespace PluginServer.Supervision;
 
 /// <summary>How often the acceptors of one endpoint may die before it counts as failed, and how long each time nothing is tried.</summary>
-/// <remarks>Not for several threads at once.</remarks>
+/// <remarks>Not for several threads at once, but for <see cref="HasFailed"/>.</remarks>
 internal sealed class RestartIntensity(TimeProvider time)
 {
     // A fault that passes costs one acceptor or two; what dies this often stays broken until time or a person cures it.
@@ -16,12 +16,13 @@ internal sealed class RestartIntensity(TimeProvider time)
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
 
     private readonly Queue<long> _deaths = new();
+    private volatile bool _hasFailed;
     private TimeSpan _retry;
     private TimeSpan _delay;
     private long _delayedAt;
 
     /// <summary>More died than may.</summary>
-    public bool HasFailed => _retry > TimeSpan.Zero;
+    public bool HasFailed => _hasFailed;
 
     /// <summary>How long from now nothing is to be tried.</summary>
     public TimeSpan Wait
@@ -56,8 +57,9 @@ internal sealed class RestartIntensity(TimeProvider time)
         }
 
         _deaths.Enqueue(time.GetTimestamp());
-        _retry = _deaths.Count > Most ? FirstRetry : TimeSpan.Zero;
-        Delay(HasFailed ? _retry : FirstDelay * (1 << (_deaths.Count - 1)));
+        _hasFailed = _deaths.Count > Most;
+        _retry = FirstRetry;
+        Delay(_hasFailed ? _retry : FirstDelay * (1 << (_deaths.Count - 1)));
         return true;
     }
 
@@ -65,7 +67,8 @@ internal sealed class RestartIntensity(TimeProvider time)
     public void Reset()
     {
         _deaths.Clear();
-        _retry = _delay = TimeSpan.Zero;
+        _hasFailed = false;
+        _delay = TimeSpan.Zero;
     }
 
     private void Delay(TimeSpan delay)

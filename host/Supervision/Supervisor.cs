@@ -22,16 +22,7 @@ internal sealed partial class Supervisor(Endpoint endpoint, Func<Acceptor> creat
     private int _accepting;
 
     /// <summary>Its acceptors died too often, and none has proved itself since.</summary>
-    public bool HasFailed
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _intensity.HasFailed;
-            }
-        }
-    }
+    public bool HasFailed => _intensity.HasFailed;
 
     /// <summary>Accepts from now on, and at once if it had failed.</summary>
     public void Start()

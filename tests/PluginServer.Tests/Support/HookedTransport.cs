@@ -15,7 +15,7 @@ internal sealed class HookedTransport(TimeProvider time) : Transport
     /// <summary>Called with the port before each accept; what it throws is what the acceptor gets.</summary>
     public Action<int> OnAccept { get; set; } = _ => { };
 
-    /// <summary>Called with the port of the listening socket after each accept, before the connection is handed over.</summary>
+    /// <summary>Called with the port of the listening socket after each accept, before the connection is handed over; when it throws, the connection is lost.</summary>
     public Action<int> OnAccepted { get; set; } = _ => { };
 
     /// <summary>How many accepts are under way.</summary>
@@ -36,8 +36,16 @@ internal sealed class HookedTransport(TimeProvider time) : Transport
         try
         {
             var socket = await _real.AcceptAsync(listening, cancellationToken);
-            OnAccepted(port);
-            return socket;
+            try
+            {
+                OnAccepted(port);
+                return socket;
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
         }
         finally
         {
