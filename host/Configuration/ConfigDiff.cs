@@ -52,6 +52,7 @@ internal static class ConfigDiff
         Compare(lines, what + "plugin", before.Plugin, after.Plugin);
         Compare(lines, what + "handler", before.Handler, after.Handler);
         Compare(lines, what + "transport", before.Transport, after.Transport);
+        Compare(lines, what + "acceptors", before.Acceptors, after.Acceptors);
         Compare(lines, what + "backlog", before.Backlog, after.Backlog);
         Compare(lines, what + "maxConnections", before.MaxConnections, after.MaxConnections);
         Compare(lines, what + "overflow", before.Overflow, after.Overflow);

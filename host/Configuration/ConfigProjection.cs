@@ -46,6 +46,7 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
         Handler = section.Read<string>("handler"),
         Settings = Settings(section),
         Transport = Enum.Parse<TransportKind>(section.Read<string>("transport")!, ignoreCase: true),
+        Acceptors = section.Read<int>("acceptors"),
         Backlog = section.Read<int>("backlog"),
         MaxConnections = section.Read<int>("maxConnections"),
         Overflow = Enum.Parse<OverflowKind>(section.Read<string>("overflow")!, ignoreCase: true),

@@ -23,6 +23,9 @@ internal sealed record EndpointConfig
 
     public TransportKind Transport { get; init; }
 
+    /// <summary>Accept loops on the listening socket.</summary>
+    public int Acceptors { get; init; } = 1;
+
     public int Backlog { get; init; } = 4096;
 
     public int MaxConnections { get; init; } = 10_000;

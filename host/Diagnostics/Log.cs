@@ -52,6 +52,27 @@ internal static partial class Log
     [LoggerMessage(220, LogLevel.Warning, "Endpoint {Endpoint}: {Count} times more: {Event} ({Kind})")]
     public static partial void Repeated(ILogger log, string endpoint, long count, string @event, string kind);
 
+    [LoggerMessage(211, LogLevel.Error, "Endpoint {Endpoint} on {Address} has failed, and is tried again in {Delay}; those inside are served: {Error}")]
+    public static partial void EndpointFailed(ILogger log, string endpoint, string address, TimeSpan delay, string error);
+
+    [LoggerMessage(212, LogLevel.Information, "Endpoint {Endpoint} on {Address} has recovered")]
+    public static partial void EndpointRecovered(ILogger log, string endpoint, string address);
+
+    [LoggerMessage(213, LogLevel.Warning, "Endpoint {Endpoint}: its broken listening socket was opened anew on {Address}")]
+    public static partial void ListenerReopened(ILogger log, string endpoint, string address);
+
+    [LoggerMessage(214, LogLevel.Information, "Endpoint {Endpoint} on {Address} is paused: clients wait in the backlog")]
+    public static partial void EndpointPaused(ILogger log, string endpoint, string address);
+
+    [LoggerMessage(215, LogLevel.Information, "Endpoint {Endpoint} on {Address} accepts again")]
+    public static partial void EndpointResumed(ILogger log, string endpoint, string address);
+
+    [LoggerMessage(216, LogLevel.Information, "Endpoint {Endpoint} on {Address} was drained: {Finished} finished, {Closed} closed, {Cut} cut")]
+    public static partial void EndpointDrained(ILogger log, string endpoint, string address, long finished, long closed, long cut);
+
+    [LoggerMessage(217, LogLevel.Error, "Endpoint {Endpoint}: what waits in its backlog is not served: {Error}")]
+    public static partial void BacklogLost(ILogger log, string endpoint, string error);
+
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);
 

@@ -8,9 +8,14 @@ namespace PluginServer.Networking;
 internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, ILogger log, StormLog storms)
 {
     private readonly AdmissionControl _admission = new(endpoint, host);
+    private readonly TaskCompletionSource _hasServed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Accepts until <paramref name="stop"/> is cancelled or the listener is gone. A socket that was accepted is still
-    /// handed over then; <paramref name="cut"/> ends even that.</summary>
+    /// <summary>Ends with its first connection.</summary>
+    public Task HasServed => _hasServed.Task;
+
+    /// <summary>Accepts until <paramref name="stop"/> is cancelled. A socket that was accepted is still handed over then;
+    /// <paramref name="cut"/> ends even that.</summary>
+    /// <exception cref="SocketException">The listening socket is broken.</exception>
     public async Task RunAsync(CancellationToken stop, CancellationToken cut)
     {
         var backoff = new AcceptBackoff();
@@ -31,7 +36,12 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
                 var fault = AcceptFaults.Classify(error.SocketErrorCode);
                 if (fault == AcceptFault.Stop)
                 {
-                    return;
+                    if (stop.IsCancellationRequested)
+                    {
+                        return;
+                    }
+
+                    throw;
                 }
 
                 await BackOffAsync(error.SocketErrorCode, backoff.After(fault), stop);
@@ -144,6 +154,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         else
         {
             endpoint.Admit(socket, both);
+            _hasServed.TrySetResult();
         }
     }
 

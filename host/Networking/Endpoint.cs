@@ -12,19 +12,21 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
     private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
+    private readonly Lock _gate = new();
     private volatile EndpointConfig _config = initial;
     private volatile AdmissionRule _admission = new(initial.Overflow == OverflowKind.Refuse);
+    private volatile Listener _listener = listener;
 
     public EndpointConfig Config => _config;
 
     public string Name => _config.Name;
 
-    public IPEndPoint LocalEndPoint => listener.LocalEndPoint;
+    public IPEndPoint LocalEndPoint => _listener.LocalEndPoint;
 
     /// <summary>"address:port" as configured, with the real port where the configuration says 0.</summary>
-    public string Address => (_config with { Port = listener.LocalEndPoint.Port }).AddressAndPort;
+    public string Address => (_config with { Port = LocalEndPoint.Port }).AddressAndPort;
 
-    public Listener Listener => listener;
+    public Listener Listener => _listener;
 
     public Transport Transport => transport;
 
@@ -43,8 +45,17 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     /// <summary>Takes over the live part of an edit: limits for everyone, the rest for those that come. Closes nothing.</summary>
     public void Update(EndpointConfig next)
     {
-        var before = _config;
-        _config = next;
+        EndpointConfig before;
+        lock (_gate)
+        {
+            before = _config;
+            _config = next;
+            if (before.Backlog != next.Backlog)
+            {
+                _listener.SetBacklog(next.Backlog);
+            }
+        }
+
         Places.Limit = next.MaxConnections;
         if (before.Overflow != next.Overflow || before.MaxConnections > next.MaxConnections)
         {
@@ -55,9 +66,16 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
         _reaper.Retime(Connections, new ReaperTimeouts(next.IdleTimeout, next.MaxLifetime));
         _limits.ReadLimit = next.ReadLimit;
-        if (before.Backlog != next.Backlog)
+    }
+
+    /// <summary>Closes the listening socket, which is broken, and opens another one at the same address and port.</summary>
+    /// <exception cref="ListenException">It could not; the broken one is closed all the same.</exception>
+    public void Reopen()
+    {
+        lock (_gate)
         {
-            listener.SetBacklog(next.Backlog);
+            _listener.Dispose();
+            _listener = Listener.Bind(_config with { Port = LocalEndPoint.Port }, transport);
         }
     }
 
@@ -103,7 +121,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     /// <summary>How long ago a connection of this endpoint was accepted.</summary>
     public TimeSpan Age(ServedConnection connection) => time.GetElapsedTime(connection.AcceptedAt);
 
-    public void Dispose() => listener.Dispose();
+    public void Dispose() => _listener.Dispose();
 
     private void Configure(Socket socket)
     {

@@ -3,11 +3,10 @@ namespace PluginServer.Networking;
 /// <summary>What has happened on one endpoint since it exists: accepted = active + ended, always.</summary>
 internal sealed class EndpointCounters
 {
+    private readonly long[] _ended = new long[Enum.GetValues<CloseCause>().Length];
     private long _accepted;
     private long _acceptErrors;
     private long _acceptorRestarts;
-    private long _cut;
-    private long _ended;
     private long _handlerFaults;
     private long _received;
     private long _rejected;
@@ -19,10 +18,14 @@ internal sealed class EndpointCounters
 
     public long AcceptorRestarts => Interlocked.Read(ref _acceptorRestarts);
 
-    public long Cut => Interlocked.Read(ref _cut);
+    public long Cut => EndedByCause[(int)CloseCause.Cut];
 
-    public long Ended => Interlocked.Read(ref _ended);
+    public long Ended => EndedByCause.Sum();
 
+    /// <summary>How many ended of each <see cref="CloseCause"/>. Each is counted once, so that a picture of all is never at odds with itself.</summary>
+    public long[] EndedByCause => [.. _ended];
+
+    /// <summary>Exceptions of the plugin: a connection may have none, or several.</summary>
     public long HandlerFaults => Interlocked.Read(ref _handlerFaults);
 
     /// <summary>Bytes of the connections that have ended.</summary>
@@ -48,11 +51,6 @@ internal sealed class EndpointCounters
     {
         Interlocked.Add(ref _received, outcome.BytesReceived);
         Interlocked.Add(ref _sent, outcome.BytesSent);
-        if (outcome.Cause == CloseCause.Cut)
-        {
-            Interlocked.Increment(ref _cut);
-        }
-
-        Interlocked.Increment(ref _ended);
+        Interlocked.Increment(ref _ended[(int)outcome.Cause]);
     }
 }

@@ -50,8 +50,18 @@ internal sealed class Listener : IDisposable
     /// <summary>A connection that already waits in the backlog, or null.</summary>
     public Socket? TryAccept() => _transport.TryAccept(_socket);
 
-    /// <summary>In place: listen(2) on a listening socket only changes the length of its queue.</summary>
-    public void SetBacklog(int backlog) => _socket.Listen(backlog);
+    /// <summary>In place: listen(2) on a listening socket only changes the length of its queue. Cannot fail: one that is broken is opened anew anyway.</summary>
+    public void SetBacklog(int backlog)
+    {
+        try
+        {
+            _socket.Listen(backlog);
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            // The next one listens with what is configured then.
+        }
+    }
 
     public void Dispose() => _socket.Dispose();
 

@@ -91,7 +91,7 @@ internal sealed partial class Server
         {
             if (next.Endpoints.FirstOrDefault(config => config.Identity == running.Endpoint.Config.Identity) is { } config)
             {
-                running.Endpoint.Update(config);
+                running.Update(config);
                 running.Endpoint.Slot.Exchange(prepared.Bindings[config.Name]);
                 kept.Add(running);
             }
@@ -101,7 +101,7 @@ internal sealed partial class Server
             }
         }
 
-        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log, _storms), _supervisor, _time)));
+        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log, _storms), _time, _log)));
         _running = [.. next.Endpoints.Select(config => kept.First(running => running.Endpoint.Config == config))];
         Revision++;
         foreach (var (plugin, generation) in Activate(next, prepared))
@@ -147,7 +147,7 @@ internal sealed partial class Server
     private async Task<int> LeaveAsync(RunningEndpoint running, TimeSpan timeout)
     {
         using var deadline = new CancellationTokenSource(timeout, _time);
-        var cut = await running.DrainAsync(deadline.Token);
+        var cut = await running.LeaveAsync(deadline.Token);
 
         // Its binding would hold the generation for as long as somebody holds the endpoint.
         running.Endpoint.Slot.Exchange(null);

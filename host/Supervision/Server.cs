@@ -19,7 +19,6 @@ internal sealed partial class Server : IDisposable
     private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
     private readonly StormLog _storms;
-    private readonly Supervisor _supervisor;
     private readonly Transport _transport;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -36,7 +35,6 @@ internal sealed partial class Server : IDisposable
         _log = logs.CreateLogger(Log.Category);
         _runner = new ConnectionRunner(time);
         _storms = new StormLog(_log, time);
-        _supervisor = new Supervisor(time, _log, _storms);
         Store = new PluginStore(state.Path);
         History = new BuildHistory(state.Path);
         Events = new EventStream(time);
@@ -66,6 +64,9 @@ internal sealed partial class Server : IDisposable
 
     /// <summary>True while new clients are welcome: turns false the moment a stop begins, before accepting ends.</summary>
     public bool IsReady { get; private set; }
+
+    /// <summary>Those that plugins.json names now; one that was removed may still drain.</summary>
+    public IReadOnlyList<RunningEndpoint> Running => _running;
 
     public IEnumerable<Endpoint> Endpoints => _running.Select(running => running.Endpoint);
 
@@ -150,7 +151,7 @@ internal sealed partial class Server : IDisposable
 
         // Endpoints that were removed before have deadlines of their own, which a stop only brings forward.
         await using var registration = deadline.Token.UnsafeRegister(_ => CutLeaving(), null);
-        var cut = (await Task.WhenAll(_running.Select(running => running.DrainAsync(deadline.Token)).Concat(_leaving.Values))).Sum();
+        var cut = (await Task.WhenAll(_running.Select(running => running.LeaveAsync(deadline.Token)).Concat(_leaving.Values))).Sum();
         if (cut > 0)
         {
             Log.ConnectionsCut(_log, cut);

@@ -1,5 +1,4 @@
 using System.Reflection;
-using PluginServer.Networking;
 using PluginServer.Plugins;
 
 namespace PluginServer.Supervision;
@@ -16,11 +15,12 @@ internal static class StatusReport
         server.StartedAt,
         server.Revision,
         new ConfigStatus(Path.GetFullPath(file), refusal.Errors.Count == 0, refusal.Errors, refusal.WaitsFor),
-        [.. server.Endpoints.Select(Endpoint)],
+        [.. server.Running.Select(Endpoint)],
         [.. server.Plugins.Where(plugin => plugin.Active is not null || plugin.Generations.Count > 0).Select(plugin => Plugin(server, plugin))]);
 
-    private static EndpointStatus Endpoint(Endpoint endpoint)
+    private static EndpointStatus Endpoint(RunningEndpoint running)
     {
+        var endpoint = running.Endpoint;
         var binding = endpoint.Slot.Current!;
         var counters = endpoint.Counters;
         var live = endpoint.Connections.All.Select(connection => connection.Transport).ToList();
@@ -32,9 +32,9 @@ internal static class StatusReport
             Plugin = binding.Generation.Build.Name,
             Handler = binding.Handler,
             Generation = binding.Generation.Number,
-            State = "listening",
+            State = running.State.ToString().ToLowerInvariant(),
             Transport = endpoint.Transport.Name,
-            Acceptors = 1,
+            Acceptors = endpoint.Config.Acceptors,
             AcceptorRestarts = counters.AcceptorRestarts,
             AcceptErrors = counters.AcceptErrors,
             ActiveConnections = endpoint.Connections.Count,

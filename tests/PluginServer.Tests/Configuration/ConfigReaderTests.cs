@@ -56,6 +56,7 @@ internal sealed partial class ConfigReaderTests
             Plugin = "Key.Value",
             Handler = "RespHandler",
             Transport = TransportKind.Sockets,
+            Acceptors = 4,
             Backlog = 128,
             MaxConnections = 20,
             Overflow = OverflowKind.Refuse,

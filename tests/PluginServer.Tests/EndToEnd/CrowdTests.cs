@@ -24,12 +24,11 @@ internal sealed class CrowdTests
     public async Task With_queue_never_more_than_the_limit_are_inside_and_all_are_served_in_the_end()
     {
         await using var server = await StartAsync(["test"], "queue", limit: 100);
-        await using var more = new MoreAcceptors(server, 3);
         var crowd = new Crowd(enough: 100);
         await ComeAsync(server, ["test"], crowd).Within();
         Assert.That((crowd.Served, crowd.Refused), Is.EqualTo((Clients, 0)));
         Assert.That(crowd.Most, Is.EqualTo(100));
-        await server.AssertNothingLeftAsync(acceptors: 4);
+        await server.AssertNothingLeftAsync();
         Assert.That((server.Endpoint().Counters.Accepted, server.Endpoint().Counters.Ended, server.Endpoint().Counters.Rejected), Is.EqualTo(((long)Clients, (long)Clients, 0L)));
     }
 
@@ -37,14 +36,13 @@ internal sealed class CrowdTests
     public async Task With_refuse_exactly_the_limit_is_served_and_the_rest_is_closed_and_counted()
     {
         await using var server = await StartAsync(["test"], "refuse", limit: 100);
-        await using var more = new MoreAcceptors(server, 3);
 
         // Nobody leaves until everybody knows.
         var crowd = new Crowd(enough: Clients, orRefused: true);
         await ComeAsync(server, ["test"], crowd).Within();
         Assert.That((crowd.Served, crowd.Refused), Is.EqualTo((100, Clients - 100)));
         Assert.That(crowd.Most, Is.EqualTo(100));
-        await server.AssertNothingLeftAsync(acceptors: 4);
+        await server.AssertNothingLeftAsync();
         Assert.That((server.Endpoint().Counters.Accepted, server.Endpoint().Counters.Ended, server.Endpoint().Counters.Rejected), Is.EqualTo((100L, 100L, Clients - 100L)));
     }
 
@@ -54,7 +52,6 @@ internal sealed class CrowdTests
     {
         string[] endpoints = ["a", "b", "c"];
         await using var server = await StartAsync(endpoints, overflow, limit: Clients, hostLimit: 60);
-        await using var more = new MoreAcceptors(server, 3, "b");
         var crowd = new Crowd(enough: 60);
 
         // Half of those inside are of the first build when the second one comes.
@@ -66,7 +63,7 @@ internal sealed class CrowdTests
         await Task.WhenAll(first, second).Within();
         Assert.That(crowd.Most, Is.EqualTo(60));
         Assert.That(crowd.Served + crowd.Refused, Is.EqualTo(Clients + 30));
-        await server.AssertNothingLeftAsync(acceptors: 4);
+        await server.AssertNothingLeftAsync();
         Assert.That(server.Server.Endpoints.Sum(endpoint => endpoint.Counters.Accepted), Is.EqualTo(crowd.Served));
         Assert.That(server.Server.Endpoints.Sum(endpoint => endpoint.Counters.Rejected), Is.EqualTo(crowd.Refused));
         Assert.That(crowd.Refused, overflow == "queue" ? Is.Zero : Is.GreaterThan(0));
@@ -76,7 +73,7 @@ internal sealed class CrowdTests
     {
         // More than the system's own bound of the backlog (net.core.somaxconn) may allow: who does not fit is let in at a later try of his kernel's.
         _workspace.Configure(
-            "[" + string.Join(',', endpoints.Select(name => $$"""{ "name": "{{name}}", "address": "127.0.0.1", "port": 0, "plugin": "Swap", "handler": "CrowdHandler", "overflow": "{{overflow}}", "maxConnections": {{limit}}, "backlog": 5000 }""")) + "]",
+            "[" + string.Join(',', endpoints.Select(name => $$"""{ "name": "{{name}}", "address": "127.0.0.1", "port": 0, "plugin": "Swap", "handler": "CrowdHandler", "acceptors": 4, "overflow": "{{overflow}}", "maxConnections": {{limit}}, "backlog": 5000 }""")) + "]",
             more: hostLimit is null ? "" : $"\"maxConnections\": {hostLimit},");
         return await TestServer.StartAsync(_workspace, keep: true);
     }

@@ -20,7 +20,6 @@ internal sealed class OverflowTests
     public async Task Who_is_refused_is_closed_and_counted_and_was_never_accepted(bool byHost)
     {
         await using var server = await StartAsync(2, "refuse", byHost);
-        await using var more = new MoreAcceptors(server, 3);
         using var first = await EnterAsync(server);
         using var second = await EnterAsync(server);
         for (var refused = 1; refused <= 10; refused++)
@@ -36,7 +35,7 @@ internal sealed class OverflowTests
         await AssertRefusedAsync(server);
         Assert.That(await LeaveAsync(third), Is.EqualTo(2), "never more inside than the limit");
         await LeaveAsync(second);
-        await server.AssertNothingLeftAsync(acceptors: 4);
+        await server.AssertNothingLeftAsync();
         var counters = server.Endpoint().Counters;
         Assert.That((counters.Accepted, counters.Ended, counters.Rejected, counters.AcceptErrors, counters.HandlerFaults), Is.EqualTo((3L, 3L, 11L, 0L, 0L)));
     }
@@ -46,7 +45,6 @@ internal sealed class OverflowTests
     public async Task An_edit_reaches_who_waits_for_a_place(bool byHost)
     {
         await using var server = await StartAsync(1, "queue", byHost);
-        await using var more = new MoreAcceptors(server, 3);
         using var inside = await EnterAsync(server);
         using var waiting = await server.ConnectAsync();
         await EditAsync(server, 1, "refuse", byHost);
@@ -59,7 +57,7 @@ internal sealed class OverflowTests
         Assert.That(await LeaveAsync(inside), Is.EqualTo(1));
         Assert.That(await entering, Is.True);
         Assert.That(await LeaveAsync(patient), Is.EqualTo(1));
-        await server.AssertNothingLeftAsync(acceptors: 4);
+        await server.AssertNothingLeftAsync();
         Assert.That((server.Endpoint().Counters.Accepted, server.Endpoint().Counters.Rejected), Is.EqualTo((2L, 2L)));
     }
 
@@ -67,7 +65,6 @@ internal sealed class OverflowTests
     public async Task A_lowered_limit_is_exact_although_acceptors_held_places_under_the_old_one()
     {
         await using var server = await StartAsync(6, "queue", byHost: false);
-        await using var more = new MoreAcceptors(server, 3);
         using var first = await EnterAsync(server);
         using var second = await EnterAsync(server);
         await Deadline.UntilAsync(() => server.Endpoint().Places.Taken == 6, "each acceptor holds a place for the next client");
@@ -91,7 +88,6 @@ internal sealed class OverflowTests
     public async Task A_lowered_limit_keeps_no_free_place_from_who_waits()
     {
         await using var server = await StartAsync(6, "queue", byHost: false);
-        await using var more = new MoreAcceptors(server, 3);
         using var first = await EnterAsync(server);
         using var second = await EnterAsync(server);
         await Deadline.UntilAsync(() => server.Endpoint().Places.Taken == 6, "each acceptor holds a place for the next client");
@@ -109,7 +105,6 @@ internal sealed class OverflowTests
     {
         int[] limits = [20, 5, 12, 1, 20, 3, 7, 2];
         await using var server = await StartAsync(limits[0], "queue", byHost: false);
-        await using var more = new MoreAcceptors(server, 3);
         using var stop = new CancellationTokenSource();
         var churn = Enumerable.Range(0, 40).Select(_ => Task.Run(async () =>
         {
@@ -133,7 +128,7 @@ internal sealed class OverflowTests
         await stop.CancelAsync();
         var most = (await Task.WhenAll(churn).Within()).Max();
         Assert.That(most, Is.LessThanOrEqualTo(limits.Max()));
-        await server.AssertNothingLeftAsync(acceptors: 4);
+        await server.AssertNothingLeftAsync();
         Assert.That(server.Endpoint().Counters.HandlerFaults + server.Endpoint().Counters.Rejected + server.Endpoint().Counters.Cut, Is.Zero);
     }
 
@@ -211,6 +206,6 @@ internal sealed class OverflowTests
 
     private void Configure(int limit, string overflow, bool byHost, int endpoints) => _workspace.Configure(
         "[" + string.Join(',', Enumerable.Range(0, endpoints).Select(index =>
-            $$"""{ "name": "{{(index == 0 ? "test" : $"test{index}")}}", "address": "127.0.0.1", "port": 0, "plugin": "Swap", "handler": "CrowdHandler", "overflow": "{{overflow}}", "maxConnections": {{(byHost ? 100 : limit)}} }""")) + "]",
+            $$"""{ "name": "{{(index == 0 ? "test" : $"test{index}")}}", "address": "127.0.0.1", "port": 0, "plugin": "Swap", "handler": "CrowdHandler", "acceptors": 4, "overflow": "{{overflow}}", "maxConnections": {{(byHost ? 100 : limit)}} }""")) + "]",
         more: byHost ? $"\"maxConnections\": {limit}," : "");
 }

@@ -89,6 +89,38 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
     }
 
     [Test]
+    public async Task A_connection_that_comes_at_the_moment_AcceptAsync_is_cancelled_is_accepted_or_still_waits()
+    {
+        using var listening = Link.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        var accepted = 0;
+        for (var round = 0; round < 1000; round++)
+        {
+            using var source = new CancellationTokenSource();
+            using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            var accepting = Transport.AcceptAsync(listening, source.Token).AsTask();
+            var connecting = client.ConnectAsync(listening.LocalEndPoint!);
+            Thread.SpinWait(round % 100 * 20);
+            source.Cancel();
+            await connecting.Within();
+            Socket? socket = null;
+            try
+            {
+                socket = await accepting.Within();
+                accepted++;
+            }
+            catch (OperationCanceledException)
+            {
+                await Deadline.UntilAsync(() => (socket = Transport.TryAccept(listening)) is not null, $"round {round}: the connection is not lost");
+            }
+
+            socket!.Dispose();
+            Assert.That(Transport.TryAccept(listening), Is.Null, "nor is there a second one");
+        }
+
+        TestContext.Out.WriteLine($"{accepted} of 1000 were accepted in spite of the cancellation");
+    }
+
+    [Test]
     public async Task A_client_that_never_reads_costs_at_most_1_MiB_and_is_held_back()
     {
         var link = await OpenAsync();

@@ -30,6 +30,8 @@ internal sealed class TestServer : IAsyncDisposable
 
     public Server Server { get; }
 
+    public Workspace Workspace => _workspace;
+
     public IReadOnlyCollection<string> Log => _log.Lines;
 
     /// <summary>Lets go of the lines so far, which take memory.</summary>
@@ -56,14 +58,14 @@ internal sealed class TestServer : IAsyncDisposable
     public Task<Client> ConnectAsync(string endpoint = "test") => Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, Endpoint(endpoint).LocalEndPoint.Port));
 
     /// <summary>Nothing is left of any connection: no registration, no lease, no place.</summary>
-    public async Task AssertNothingLeftAsync(int acceptors = 1)
+    public async Task AssertNothingLeftAsync()
     {
         foreach (var endpoint in Server.Endpoints)
         {
             await Deadline.UntilAsync(() => endpoint.Connections.Count == 0, "registrations back to 0");
 
-            // One place is each acceptor's, for the connection to come.
-            await Deadline.UntilAsync(() => endpoint.Places.Taken <= acceptors, "endpoint places back to 0");
+            // Each acceptor has one place, for the connection to come.
+            await Deadline.UntilAsync(() => endpoint.Places.Taken <= endpoint.Config.Acceptors, "endpoint places back to 0");
         }
 
         await Deadline.UntilAsync(() => Server.Places.Taken == 0, "host places back to 0");
