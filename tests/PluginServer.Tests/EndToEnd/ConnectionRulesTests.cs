@@ -204,7 +204,7 @@ internal sealed class ConnectionRulesTests
         Assert.That(await beside.ReadLineAsync(), Is.EqualTo("alive"));
         await Deadline.UntilAsync(() => server.Endpoint().Counters.Ended == 20, "all ended");
         Assert.That(server.Endpoint().Counters.HandlerFaults, Is.EqualTo(20));
-        Assert.That(server.Log.Where(line => line.StartsWith("Error 204", StringComparison.Ordinal)), Has.Exactly(20).Contains(expected));
+        Assert.That(server.Log.Where(line => line.StartsWith("Error 204", StringComparison.Ordinal)), Is.Not.Empty.And.All.Contains(expected), "in a storm one line a second");
     }
 
     private static Task<TestServer> StartAsync() => TestServer.StartAsync(new Workspace().With("Behaviours").Configure($$"""
