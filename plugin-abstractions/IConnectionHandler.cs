@@ -14,7 +14,8 @@ public interface IConnectionHandler
     /// for at most 1 s or 64 KiB (so that the last reply is not lost to a reset), and the socket is closed.</para>
     /// <para>Every exception is a handler fault, counted and logged, and closes the connection by a reset. The exceptions
     /// to that: <see cref="OperationCanceledException"/> once <paramref name="draining"/> or
-    /// <see cref="Connection.Closed"/> has been cancelled, and <see cref="ConnectionClosedException"/>.</para>
+    /// <see cref="Connection.Closed"/> has been cancelled, and <see cref="ConnectionClosedException"/>. One that escapes from a
+    /// callback registered with either token is a fault too, but does not close the connection.</para>
     /// <para>The call starts without a synchronisation context and may be resumed on any thread. Code that blocks is
     /// tolerated, not free.</para>
     /// </remarks>

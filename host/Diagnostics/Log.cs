@@ -79,7 +79,7 @@ internal static partial class Log
     [LoggerMessage(111, LogLevel.Error, "Rejected, revision {Revision} goes on: {Errors}")]
     public static partial void Rejected(ILogger log, int revision, string errors);
 
-    [LoggerMessage(307, LogLevel.Error, "What serves was not written down in {Directory}, so a restart or a rollback may not know it: {Error}")]
+    [LoggerMessage(308, LogLevel.Error, "What serves was not written down in {Directory}, so a restart or a rollback may not know it: {Error}")]
     public static partial void NotRecorded(ILogger log, string directory, string error);
 
     [LoggerMessage(306, LogLevel.Warning, "Plugin {Plugin}: the build in its folder cannot be used, so {Hash} serves, which served before: {Error}")]
