@@ -34,7 +34,7 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
 
             if (prepared.Errors.Count > before)
             {
-                prepared.Failed.Add(endpoints.Key, (build, string.Join(Environment.NewLine, prepared.Errors.Skip(before))));
+                prepared.Failed.Add(endpoints.Key, (build, [.. prepared.Errors.Skip(before)]));
             }
         }
 

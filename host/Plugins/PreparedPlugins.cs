@@ -8,7 +8,7 @@ internal sealed class PreparedPlugins
     public List<ConfigError> Errors { get; } = [];
 
     /// <summary>Plugins that cannot be used so, with the build if it got that far, and why.</summary>
-    public Dictionary<string, (PluginBuild? Build, string Error)> Failed { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, (PluginBuild? Build, IReadOnlyList<ConfigError> Errors)> Failed { get; } = new(StringComparer.Ordinal);
 
     public List<PluginInspection> Inspections { get; } = [];
 
@@ -37,8 +37,9 @@ internal sealed class PreparedPlugins
             }
             catch (PluginException problem)
             {
-                Errors.Add(config.Endpoints.First(endpoint => endpoint.Plugin == name).Position["plugin"].Error(problem.Message));
-                Failed[name] = (generation.Build, problem.Message);
+                var error = config.Endpoints.First(endpoint => endpoint.Plugin == name).Position["plugin"].Error(problem.Message);
+                Errors.Add(error);
+                Failed[name] = (generation.Build, [error]);
             }
         }
     }

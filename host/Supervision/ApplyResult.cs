@@ -7,4 +7,4 @@ namespace PluginServer.Supervision;
 /// <param name="Errors">Why not; empty when it was applied.</param>
 /// <param name="Failed">The plugins that the errors are about, each with the build that was tried, if it got that far.</param>
 /// <param name="Changes">What has changed, a line each.</param>
-internal sealed record ApplyResult(IReadOnlyList<ConfigError> Errors, IReadOnlyDictionary<string, (PluginBuild? Build, string Error)> Failed, IReadOnlyList<string> Changes);
+internal sealed record ApplyResult(IReadOnlyList<ConfigError> Errors, IReadOnlyDictionary<string, (PluginBuild? Build, IReadOnlyList<ConfigError> Errors)> Failed, IReadOnlyList<string> Changes);

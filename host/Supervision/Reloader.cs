@@ -9,7 +9,7 @@ namespace PluginServer.Supervision;
 internal sealed class Reloader(Server server, string file, ChangeWatcher? watcher, ILogger log, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);
-    private readonly Dictionary<string, string> _refused = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Sha256, IReadOnlyList<ConfigError> Errors)> _refused = new(StringComparer.Ordinal);
     private volatile Refusal _refusal = new([], []);
     private string? _refusedText;
 
@@ -101,10 +101,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         // Before anything is read of the folders, so that no change in between is lost; what a rejected edit names is watched too.
         watcher?.Watch(file, next.PluginDirectory, [.. next.Endpoints.Concat(server.Config.Endpoints).Select(endpoint => endpoint.Plugin).Distinct()]);
         var builds = server.Choose(next);
-        if (!asked && text == _refusedText)
-        {
-            KeepRefused(builds);
-        }
+        var kept = !asked && text == _refusedText ? KeepRefused(builds) : [];
 
         List<string> changes = [];
         List<ConfigError> errors = [.. read.Errors];
@@ -118,10 +115,12 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         }
         else if (read.Errors.Count == 0)
         {
-            Forget(builds, text);
+            Forget(builds, kept, text);
         }
 
-        _refusal = new Refusal(errors, errors.Count == 0 ? [] : [Path.GetFullPath(file), .. result.Failed.Keys.Select(name => Path.Combine(next.PluginDirectory, name))]);
+        // What is not tried again is as wrong as it was, but has been said.
+        List<ConfigError> wrong = [.. errors, .. kept.SelectMany(name => _refused[name].Errors)];
+        _refusal = new Refusal(wrong, wrong.Count == 0 ? [] : [Path.GetFullPath(file), .. result.Failed.Keys.Concat(kept).Select(name => Path.Combine(next.PluginDirectory, name))]);
         return Outcome(changes, errors);
     }
 
@@ -140,31 +139,36 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         return rest.Errors.Count == 0 || next == server.Config ? rest.Changes : (await server.TryApplyAsync(server.Config, builds)).Changes;
     }
 
-    private void KeepRefused(Dictionary<string, PluginBuild> builds)
+    /// <summary>Says whose build was refused and is still the same; what serves goes on in its place.</summary>
+    private List<string> KeepRefused(Dictionary<string, PluginBuild> builds)
     {
-        foreach (var (name, sha256) in _refused)
+        List<string> kept = [];
+        foreach (var (name, refused) in _refused)
         {
-            if (builds.GetValueOrDefault(name)?.Sha256 == sha256 && server.Plugin(name)?.Active is { } active)
+            if (builds.GetValueOrDefault(name)?.Sha256 == refused.Sha256 && server.Plugin(name)?.Active is { } active)
             {
                 builds[name] = active.Build;
+                kept.Add(name);
             }
         }
+
+        return kept;
     }
 
     private void Remember(ApplyResult result, string text)
     {
         _refusedText = text;
-        foreach (var (name, (build, error)) in result.Failed)
+        foreach (var (name, (build, errors)) in result.Failed)
         {
-            _refused[name] = build?.Sha256 ?? "";
-            server.Plugin(name)?.Fail(build?.Sha256 ?? "", error, time.GetUtcNow());
+            _refused[name] = (build?.Sha256 ?? "", errors);
+            server.Plugin(name)?.Fail(build?.Sha256 ?? "", string.Join(Environment.NewLine, errors), time.GetUtcNow());
         }
     }
 
-    private void Forget(Dictionary<string, PluginBuild> builds, string text)
+    private void Forget(Dictionary<string, PluginBuild> builds, List<string> kept, string text)
     {
         _refusedText = text;
-        foreach (var name in _refused.Keys.Where(name => builds.GetValueOrDefault(name)?.Sha256 != _refused[name]).ToList())
+        foreach (var name in _refused.Keys.Except(kept).Where(name => builds.GetValueOrDefault(name)?.Sha256 != _refused[name].Sha256).ToList())
         {
             _refused.Remove(name);
             server.Plugin(name)?.ClearError();

@@ -193,7 +193,7 @@ internal sealed partial class Server : IDisposable
             var build = served.Skip(next).Where(sha256 => sha256 != tried).Select(sha256 => Store.Find(name, sha256)).FirstOrDefault(candidate => candidate is not null);
             if (build is not null)
             {
-                Log.FellBack(_log, name, build.Sha256, failed.Error);
+                Log.FellBack(_log, name, build.Sha256, string.Join(Environment.NewLine, failed.Errors));
                 builds[name] = build;
                 found = true;
             }

@@ -47,6 +47,12 @@ internal sealed class RefusalTests
         }
 
         Assert.That(server.Reloader.Status().Plugins[0].LastError, Does.Contain(expected));
+
+        // Something else has changed, or this has settled after somebody asked: it is not tried again, and still as wrong as it was.
+        await server.Reloader.FilesChangedAsync().Within();
+        var status = server.Reloader.Status();
+        Assert.That((status.Config.Applied, status.Config.Errors.Count, status.Plugins[0].LastError), Is.EqualTo((false, 1, $"{outcome.Errors[0]}")));
+        Assert.That(status.Config.WaitsFor, Is.EqualTo(new[] { _workspace.ConfigFile, _workspace.PluginFolder("Swap") }));
         if (Directory.Exists(_workspace.PluginFolder("Swap")))
         {
             Directory.Delete(_workspace.PluginFolder("Swap"), recursive: true);
