@@ -124,6 +124,7 @@ internal sealed class DrainTests
         Assert.That(State, Is.EqualTo("listening"));
         Assert.That(await drain.Within(), Is.EqualTo(new DrainOutcome(0, 0, 0, IsComplete: false)));
         await WhoAsync(waiting);
+        await Deadline.UntilAsync(() => _server.Endpoint().Connections.Count == 1, "the other one has gone");
         Assert.That(_server.Endpoint().Connections.All.Single().Transport.End.Reason, Is.Null);
         deaf[0].Dispose();
     }

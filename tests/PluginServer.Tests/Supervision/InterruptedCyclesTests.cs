@@ -53,7 +53,7 @@ internal sealed class InterruptedCyclesTests
             inside.Concat(waiting).ToList().ForEach(client => client.Dispose());
         }
 
-        TestContext.Out.WriteLine($"{cycles} cycles: {interrupted} cancelled, {finished} not");
+        TestContext.Out.WriteLine($"{cycles} cycles: {_interrupter.Acted} interrupted, {interrupted} by a cancellation that came in time, {finished} drains went to their end");
         await server.AssertNothingLeftAsync();
         Assert.That(server.Endpoint().Counters.Ended, Is.EqualTo(server.Endpoint().Counters.Accepted));
         Assert.That(server.Endpoint().Counters.AcceptorRestarts, Is.Zero);
@@ -104,6 +104,8 @@ internal sealed class InterruptedCyclesTests
             await Deadline.UntilAsync(() => server.Endpoint().Places.Taken == 0 && server.Server.Places.Taken == 0, $"cycle {cycle}: places back");
             inside.Concat(waiting).ToList().ForEach(client => client.Dispose());
         }
+
+        TestContext.Out.WriteLine($"{_interrupter.Acted} stops interrupted");
     }
 
     private static string Endpoint() => """[ { "name": "test", "address": "127.0.0.1", "port": 0, "acceptors": 3, "plugin": "Behaviours", "handler": "ObedientHandler" } ]""";

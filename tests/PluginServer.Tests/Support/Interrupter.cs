@@ -16,6 +16,9 @@ internal sealed class Interrupter
     /// <summary>The system's time; each timer that is made is a step.</summary>
     public TimeProvider Time { get; }
 
+    /// <summary>How often it has acted.</summary>
+    public int Acted { get; private set; }
+
     /// <summary>Acts at the n-th step from now, once.</summary>
     public void Arm(int steps, Action act)
     {
@@ -27,6 +30,7 @@ internal sealed class Interrupter
     {
         if (Interlocked.Decrement(ref _left) == 0)
         {
+            Acted++;
             _act();
         }
     }
