@@ -39,7 +39,7 @@ internal static class RunCommand
         {
             await using var watcher = new ChangeWatcher(TimeProvider.System, logs.CreateLogger(Log.Category));
             watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()]);
-            using var server = await Server.StartAsync(config, logs, TimeProvider.System, new SocketTransport(TimeProvider.System)).WaitAsync(cutNow.Token);
+            using var server = await Server.StartAsync(config, logs, TimeProvider.System, Transports.OfSystem(TimeProvider.System)).WaitAsync(cutNow.Token);
             using var reloader = new Reloader(server, file, watcher, logs.CreateLogger(Log.Category), TimeProvider.System);
             using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
             {

@@ -21,7 +21,7 @@ internal static partial class ConfigKeys
         Words("endpoints[].plugin", NextConnection, "The plugin whose handler serves the connections.", NamePattern, NameForm) with { Required = true },
         Words("endpoints[].handler", NextConnection, "Simple or full type name of the handler; needed only where the plugin has several."),
         new("endpoints[].settings", ConfigKind.Settings, NextConnection, "The handler's own settings, bound to its IOptions<T>."),
-        OneOf("endpoints[].transport", NextConnection, "How bytes move: the host's own epoll loop (Linux) or System.Net.Sockets.", "auto", "epoll", "sockets") with { Supported = ["auto", "sockets"] },
+        OneOf("endpoints[].transport", NextConnection, "How bytes move: the host's own epoll loop (Linux) or System.Net.Sockets.", "auto", "epoll", "sockets"),
         Whole("endpoints[].acceptors", InPlace, 1, 1, 64, "Accept loops on the listening socket."),
         Whole("endpoints[].backlog", InPlace, 4096, 1, 65535, "Connections that may wait in the kernel until they are accepted."),
     ];

@@ -107,7 +107,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
 
     /// <summary>A connection that waits in the backlog, or null when there is none any more. Where the machine is short of
     /// something, those inside are asked to finish, and who waits is served as they go.</summary>
-    private async ValueTask<Socket?> TryAcceptAsync(CancellationToken cut)
+    private async ValueTask<AcceptedSocket?> TryAcceptAsync(CancellationToken cut)
     {
         var backoff = new AcceptBackoff();
         while (true)
@@ -134,7 +134,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
     }
 
     /// <summary>Gets the places that are still missing, and hands over.</summary>
-    private async ValueTask HandOverAsync(Socket socket, Place? place, bool draining, CancellationToken cut)
+    private async ValueTask HandOverAsync(AcceptedSocket socket, Place? place, bool draining, CancellationToken cut)
     {
         Place? both;
         try
@@ -158,15 +158,15 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
-    private async ValueTask<Socket> AcceptAsync(CancellationToken stop)
+    private async ValueTask<AcceptedSocket> AcceptAsync(CancellationToken stop)
     {
         ThrowIfShort();
         return Allowed(await endpoint.Listener.AcceptAsync(stop));
     }
 
-    private Socket Allowed(Socket socket)
+    private AcceptedSocket Allowed(AcceptedSocket socket)
     {
-        if (endpoint.Descriptors.Allows(socket))
+        if (endpoint.Descriptors.Allows(socket.Number))
         {
             return socket;
         }

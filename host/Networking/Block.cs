@@ -8,9 +8,13 @@ internal sealed class Block : ReadOnlySequenceSegment<byte>
     /// <summary>Twice the size of a common large message: one that fills a block exactly looks as if more were waiting.</summary>
     public const int Size = 32 * 1024;
 
+    /// <summary>What is kept of a message that has begun, while its rest is waited for.</summary>
+    public const int SmallSize = 512;
+
     public Block(int size)
     {
-        Array = GC.AllocateUninitializedArray<byte>(size, pinned: true);
+        // Nothing is received into a small one.
+        Array = GC.AllocateUninitializedArray<byte>(size, pinned: size != SmallSize);
         Memory = Array;
     }
 
@@ -18,6 +22,8 @@ internal sealed class Block : ReadOnlySequenceSegment<byte>
 
     /// <summary>How many bytes of it are filled.</summary>
     public int End { get; set; }
+
+    public bool IsSmall => Array.Length == SmallSize;
 
     public int Room => Array.Length - End;
 

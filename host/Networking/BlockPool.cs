@@ -6,8 +6,12 @@ internal sealed class BlockPool
     /// <summary>8 MiB; what a burst needs beyond it is left to the garbage collector.</summary>
     private const int Kept = 256;
 
+    /// <summary>2 MiB.</summary>
+    private const int SmallKept = 4096;
+
     private readonly Lock _gate = new();
     private readonly Block[] _free = new Block[Kept];
+    private readonly Stack<Block> _small = new();
     private int _count;
     private int _rented;
 
@@ -34,18 +38,35 @@ internal sealed class BlockPool
         return new Block(Block.Size);
     }
 
+    /// <summary>A block of <see cref="Block.SmallSize"/>.</summary>
+    public Block RentSmall()
+    {
+        Interlocked.Increment(ref _rented);
+        lock (_gate)
+        {
+            return _small.TryPop(out var block) ? block : new Block(Block.SmallSize);
+        }
+    }
+
     public void Return(Block block)
     {
         Interlocked.Decrement(ref _rented);
         block.Clear();
-        if (block.Array.Length != Block.Size)
+        if (block.Array.Length != Block.Size && !block.IsSmall)
         {
             return;
         }
 
         lock (_gate)
         {
-            if (_count < Kept)
+            if (block.IsSmall)
+            {
+                if (_small.Count < SmallKept)
+                {
+                    _small.Push(block);
+                }
+            }
+            else if (_count < Kept)
             {
                 _free[_count++] = block;
             }

@@ -6,10 +6,10 @@ namespace PluginServer.Networking;
 /// comes or has something to say takes turns with them instead of waiting for all of them.</summary>
 internal sealed class Departures : IThreadPoolWorkItem
 {
-    private readonly ConcurrentQueue<SocketInput> _waiting = new();
+    private readonly ConcurrentQueue<TransportInput> _waiting = new();
     private int _scheduled;
 
-    public void Add(SocketInput input)
+    public void Add(TransportInput input)
     {
         _waiting.Enqueue(input);
         Schedule();

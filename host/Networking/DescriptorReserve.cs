@@ -1,5 +1,3 @@
-using System.Net.Sockets;
-
 namespace PluginServer.Networking;
 
 /// <summary>Keeps the last descriptors of the process from clients: the runtime needs two for a moment whenever it starts a
@@ -31,17 +29,16 @@ internal sealed class DescriptorReserve(int? openFiles)
     /// <summary>Whether a client may have another descriptor. Looks only after one of the reserve was used.</summary>
     public bool HasRoom() => !_isTouched || Probe();
 
-    /// <summary>To be asked of each accepted socket. False when it must be closed: acceptors that were waiting when the reserve
+    /// <summary>To be asked of each accepted descriptor. False when it must be closed: acceptors that were waiting when the reserve
     /// was touched bring one more client each, and many of them must not use it up.</summary>
-    public bool Allows(Socket accepted)
+    public bool Allows(int accepted)
     {
-        var number = accepted.SafeHandle.DangerousGetHandle();
-        if (number >= _first)
+        if (accepted >= _first)
         {
             _isTouched = true;
         }
 
-        return number < _last;
+        return accepted < _last;
     }
 
     /// <summary>A connection has ended and its socket is closed.</summary>

@@ -8,7 +8,7 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transport transport, ConnectionRunner runner, TimeProvider time, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
+internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transports transports, ConnectionRunner runner, TimeProvider time, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
     private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
@@ -28,7 +28,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     public Listener Listener => _listener;
 
-    public Transport Transport => transport;
+    /// <summary>Of the next connection.</summary>
+    public Transport Transport => transports.For(_config.Transport);
 
     public DescriptorReserve Descriptors => descriptors;
 
@@ -75,20 +76,21 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         lock (_gate)
         {
             _listener.Dispose();
-            _listener = Listener.Bind(_config with { Port = LocalEndPoint.Port }, transport);
+            _listener = Listener.Bind(_config with { Port = LocalEndPoint.Port }, Transport);
         }
     }
 
-    /// <summary>Takes over an accepted socket and the place for it, and starts its handler on the thread pool. Whatever goes
+    /// <summary>Takes over an accepted socket and the place for it, and starts its handler. Whatever goes
     /// wrong costs that socket only.</summary>
-    public void Admit(Socket socket, Place place)
+    public void Admit(AcceptedSocket socket, Place place)
     {
         HandlerLease? lease = null;
         try
         {
             Configure(socket);
             lease = Slot.Acquire() ?? throw new InvalidOperationException("the endpoint has no handler any more");
-            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, socket, transport.Attach(socket, _limits), time.GetTimestamp(), BookFault);
+            var (local, remote) = (socket.LocalEndPoint, socket.RemoteEndPoint);
+            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, local, remote, Transport.Attach(socket, _limits), time.GetTimestamp(), BookFault);
             connection.Transport.CallbacksFailed = connection.BookCallbacks;
             Counters.CountAccepted();
             Connections.Add(connection);
@@ -99,7 +101,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
                 connection.Drain();
             }
 
-            ThreadPool.UnsafeQueueUserWorkItem(state => _ = state.Endpoint.ServeAsync(state.Connection, state.Lease, state.Place), (Endpoint: this, Connection: connection, Lease: lease, Place: place), preferLocal: false);
+            connection.Transport.Start(new Service(this, connection, lease, place));
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException or InvalidOperationException)
         {
@@ -112,7 +114,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     }
 
     /// <summary>Closes an accepted socket for which there is no place.</summary>
-    public void Refuse(Socket socket)
+    public void Refuse(AcceptedSocket socket)
     {
         Counters.CountRejected();
         socket.Dispose();
@@ -123,24 +125,24 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     public void Dispose() => _listener.Dispose();
 
-    private void Configure(Socket socket)
+    private void Configure(AcceptedSocket socket)
     {
         var config = _config;
-        socket.NoDelay = config.Socket.NoDelay;
+        socket.SetOption(SocketOptionLevel.Tcp, SocketOptionName.NoDelay, config.Socket.NoDelay ? 1 : 0);
         if (config.Socket.KeepAlive)
         {
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, 1);
         }
 
         // Left alone unless configured: a fixed size switches the system's automatic tuning off.
         if (config.Socket.ReceiveBuffer > 0)
         {
-            socket.ReceiveBufferSize = config.Socket.ReceiveBuffer;
+            socket.SetOption(SocketOptionLevel.Socket, SocketOptionName.ReceiveBuffer, config.Socket.ReceiveBuffer);
         }
 
         if (config.Socket.SendBuffer > 0)
         {
-            socket.SendBufferSize = config.Socket.SendBuffer;
+            socket.SetOption(SocketOptionLevel.Socket, SocketOptionName.SendBuffer, config.Socket.SendBuffer);
         }
     }
 
@@ -169,5 +171,11 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         {
             Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
         }
+    }
+
+    /// <summary>The run of one connection, for the transport to start.</summary>
+    private sealed class Service(Endpoint endpoint, ServedConnection connection, HandlerLease lease, Place place) : IThreadPoolWorkItem
+    {
+        public void Execute() => _ = endpoint.ServeAsync(connection, lease, place);
     }
 }

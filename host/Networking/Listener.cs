@@ -45,10 +45,10 @@ internal sealed class Listener : IDisposable
         }
     }
 
-    public ValueTask<Socket> AcceptAsync(CancellationToken cancellationToken) => _transport.AcceptAsync(_socket, cancellationToken);
+    public ValueTask<AcceptedSocket> AcceptAsync(CancellationToken cancellationToken) => _transport.AcceptAsync(_socket, cancellationToken);
 
     /// <summary>A connection that already waits in the backlog, or null.</summary>
-    public Socket? TryAccept() => _transport.TryAccept(_socket);
+    public AcceptedSocket? TryAccept() => _transport.TryAccept(_socket);
 
     /// <summary>In place: listen(2) on a listening socket only changes the length of its queue. Cannot fail: one that is broken is opened anew anyway.</summary>
     public void SetBacklog(int backlog)
@@ -63,7 +63,7 @@ internal sealed class Listener : IDisposable
         }
     }
 
-    public void Dispose() => _socket.Dispose();
+    public void Dispose() => _transport.Close(_socket);
 
     private static Socket Open(IPAddress? configured, out IPAddress address)
     {

@@ -17,7 +17,32 @@ internal sealed class ReceivedBytes(BlockPool pool)
         _head is { } head && _tail is { } tail ? new ReadOnlySequence<byte>(head, _start, tail, tail.End) : ReadOnlySequence<byte>.Empty;
 
     /// <summary>The block that the next bytes go to: the last one, or a rented one that is not part of the chain yet.</summary>
-    public Block NextBlock() => _tail is { Room: > 0 } tail ? tail : pool.Rent();
+    /// <remarks>What lies in a small block moves to the front of a large one, so that a message stays in one piece.</remarks>
+    public Block NextBlock()
+    {
+        if (_tail is { IsSmall: true } small)
+        {
+            var large = pool.Rent();
+            small.Array.AsSpan(_start, small.End - _start).CopyTo(large.Array);
+            large.End = small.End - _start;
+            return large;
+        }
+
+        return _tail is { Room: > 0 } tail ? tail : pool.Rent();
+    }
+
+    /// <summary>A reader waits, perhaps for long: the beginning of a message that it has seen needs no large block.</summary>
+    public void Shrink()
+    {
+        if (_head is { IsSmall: false } head && ReferenceEquals(head, _tail) && head.End - _start <= Block.SmallSize)
+        {
+            var small = pool.RentSmall();
+            small.End = head.End - _start;
+            head.Array.AsSpan(_start, small.End).CopyTo(small.Array);
+            (_head, _tail, _start) = (small, small, 0);
+            pool.Return(head);
+        }
+    }
 
     /// <summary>Takes note of bytes that were received into <see cref="NextBlock"/>; none is a block that was not needed.</summary>
     public void Filled(Block block, int count)
@@ -34,8 +59,13 @@ internal sealed class ReceivedBytes(BlockPool pool)
             return;
         }
 
-        if (_tail is null)
+        if (_tail is null or { IsSmall: true })
         {
+            if (_tail is { } small)
+            {
+                pool.Return(small);
+            }
+
             _head = block;
             _start = 0;
         }

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
-using System.Net.Sockets;
 using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 
@@ -9,7 +8,7 @@ namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, Socket socket, TransportConnection transport, long acceptedAt, Action<ServedConnection, string> book) : Connection
+internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, EndPoint? local, EndPoint? remote, TransportConnection transport, long acceptedAt, Action<ServedConnection, string> book) : Connection
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
@@ -18,9 +17,9 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
 
     public override string Endpoint => endpoint;
 
-    public override EndPoint LocalEndPoint { get; } = Unmapped(socket.LocalEndPoint);
+    public override EndPoint LocalEndPoint { get; } = Unmapped(local);
 
-    public override EndPoint RemoteEndPoint { get; } = Unmapped(socket.RemoteEndPoint);
+    public override EndPoint RemoteEndPoint { get; } = Unmapped(remote);
 
     public override PipeReader Input => transport.Input;
 

@@ -1,48 +1,30 @@
-using System.IO.Pipelines;
 using System.Net.Sockets;
 
 namespace PluginServer.Networking;
 
-/// <summary>One connected socket as a pair of pipes.</summary>
+/// <summary>One connected socket of <see cref="SocketTransport"/>.</summary>
 /// <remarks>
-/// Each pipe has a lock of its own, never held while this class or the other pipe is called. The descriptor is safe
-/// against reuse: every call holds a reference on the socket's handle, so an Abort from another thread closes it only
-/// when the last call has returned, and later calls get ObjectDisposedException.
+/// The descriptor is safe against reuse: every call holds a reference on the socket's handle, so an Abort from another thread
+/// closes it only when the last call has returned, and later calls get ObjectDisposedException.
 /// </remarks>
-internal sealed class SocketConnection : TransportConnection
+internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, BlockPool pool, Departures departures, TimeProvider time) : PipedConnection(limits, pool, time)
 {
     private const int TcpLevel = 6;
     private const int TcpInfo = 11;
+
+    /// <summary>The handler's continuation restores its own execution context.</summary>
+    private const bool SuppressContext = true;
     private readonly Lock _closing = new();
-    private readonly SocketInput _input;
-    private readonly SocketOutput _output;
-    private readonly TimeProvider _time;
-    private Ending? _ending;
-    private CancellationTokenSource? _closed;
+    private ReceiveWait? _receiveWait;
+    private SendWait? _sendWait;
 
-    public SocketConnection(Socket socket, ConnectionLimits limits, BlockPool pool, Departures departures, TimeProvider time)
-    {
-        Socket = socket;
-        _time = time;
-        _input = new SocketInput(this, limits, pool, departures);
-        _output = new SocketOutput(this, pool);
-    }
-
-    public Socket Socket { get; }
-
-    public override PipeReader Input => _input;
-
-    public override PipeWriter Output => _output;
-
-    public override long BytesReceived => _input.Received;
-
-    public override long BytesSent => _output.Sent;
+    public override bool IsEventDriven => false;
 
     public override long BytesOnWire
     {
         get
         {
-            if (!OperatingSystem.IsLinux() || Socket.ProtocolType != ProtocolType.Tcp)
+            if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
             {
                 return 0;
             }
@@ -51,7 +33,7 @@ internal sealed class SocketConnection : TransportConnection
             Span<byte> info = stackalloc byte[136];
             try
             {
-                return Socket.GetRawSocketOption(TcpLevel, TcpInfo, info) == info.Length ? BitConverter.ToInt64(info[120..]) + BitConverter.ToInt64(info[128..]) : 0;
+                return socket.GetRawSocketOption(TcpLevel, TcpInfo, info) == info.Length ? BitConverter.ToInt64(info[120..]) + BitConverter.ToInt64(info[128..]) : 0;
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
@@ -60,121 +42,190 @@ internal sealed class SocketConnection : TransportConnection
         }
     }
 
-    public override (CloseCause Cause, string? Reason) End => Ending is { } ending ? (ending.Cause, ending.Reason) : (CloseCause.None, null);
+    public override void Start(IThreadPoolWorkItem handler) => ThreadPool.UnsafeQueueUserWorkItem(handler, preferLocal: false);
 
-    /// <summary>Null while it is open.</summary>
-    public Ending? Ending => Volatile.Read(ref _ending);
-
-    public override CancellationToken Closed
+    public override int Receive(Span<byte> target, out SocketError error)
     {
-        get
+        try
         {
-            if (Volatile.Read(ref _closed) is { } known)
-            {
-                return known.Token;
-            }
-
-            if (Ending is not null)
-            {
-                return new CancellationToken(canceled: true);
-            }
-
-            var fresh = new CancellationTokenSource();
-            var source = Interlocked.CompareExchange(ref _closed, fresh, null) ?? fresh;
-
-            // Whoever ends it sets the ending and then looks for the source; this does the reverse. One of them sees the other.
-            if (Ending is not null)
-            {
-                CancelOnPool(source);
-            }
-            else
-            {
-                _input.Watch();
-            }
-
-            return source.Token;
+            var count = socket.Receive(target, SocketFlags.None, out error);
+            return error == SocketError.Success ? count : Failed(ref error);
+        }
+        catch (ObjectDisposedException)
+        {
+            error = SocketError.OperationAborted;
+            return -1;
         }
     }
 
-    public override void Abort(CloseCause cause, string reason) => Close(new Ending(cause, reason), reset: true);
-
-    /// <summary>The socket has failed: ends the connection, unless it has ended already and that is why.</summary>
-    /// <returns>What to tell the caller of a read or flush.</returns>
-    public ConnectionClosedException Lost(SocketError error)
+    public override int Send(ReadOnlySpan<byte> source, out SocketError error)
     {
-        Abort(CloseCause.Reset, error switch
+        try
         {
-            SocketError.ConnectionReset or SocketError.Shutdown or SocketError.NotConnected or SocketError.ConnectionAborted => "The peer reset the connection.",
-            _ => $"The connection was lost: {error}.",
-        });
-        return Ending!.ToException();
-    }
-
-    public override async Task FinishAsync()
-    {
-        _input.Leave();
-        if (await _output.FinishAsync())
-        {
-            await _input.DiscardAsync(_time);
+            var count = socket.Send(source, SocketFlags.None, out error);
+            return error == SocketError.Success ? count : Failed(ref error) + 1;
         }
-
-        // FIN is sent, so what the kernel still holds is delivered although a wait may be pending on the socket;
-        // without it, Dispose would end that wait by a reset. The socket of an aborted connection is closed here at the latest.
-        Close(Ending.Orderly, reset: false);
-        await _input.ReleaseAsync();
-        await _output.ReleaseAsync();
+        catch (ObjectDisposedException)
+        {
+            error = SocketError.OperationAborted;
+            return 0;
+        }
     }
 
-    private void Close(Ending ending, bool reset)
+    public override SocketError ShutDownSending()
     {
-        // The lock is for FinishAsync, which must not go on before another thread's Abort has closed the socket.
+        try
+        {
+            socket.Shutdown(SocketShutdown.Send);
+            return SocketError.Success;
+        }
+        catch (SocketException failure)
+        {
+            return failure.SocketErrorCode;
+        }
+        catch (ObjectDisposedException)
+        {
+            return SocketError.OperationAborted;
+        }
+    }
+
+    public override bool Peek(out SocketError error)
+    {
+        try
+        {
+            Span<byte> one = stackalloc byte[1];
+            socket.Receive(one, SocketFlags.Peek, out error);
+            return error == SocketError.Success || Failed(ref error) >= 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            error = SocketError.OperationAborted;
+            return false;
+        }
+    }
+
+    public override bool WaitForArrival(out SocketError error)
+    {
+        var wait = _receiveWait ??= new ReceiveWait(this);
+        try
+        {
+            var waits = socket.ReceiveAsync(wait);
+            error = waits ? SocketError.Success : wait.SocketError;
+            return waits;
+        }
+        catch (ObjectDisposedException)
+        {
+            error = SocketError.OperationAborted;
+            return false;
+        }
+    }
+
+    public override bool WaitForRoom(Memory<byte> front, out int sent, out SocketError error)
+    {
+        var wait = _sendWait ??= new SendWait(this);
+        wait.SetBuffer(front);
+        try
+        {
+            var waits = socket.SendAsync(wait);
+            (sent, error) = waits ? (0, SocketError.Success) : (wait.BytesTransferred, wait.SocketError);
+            return waits;
+        }
+        catch (ObjectDisposedException)
+        {
+            (sent, error) = (0, SocketError.OperationAborted);
+            return false;
+        }
+    }
+
+    public override void Release(bool input)
+    {
+        if (input)
+        {
+            _receiveWait?.Dispose();
+        }
+        else
+        {
+            _sendWait?.Dispose();
+        }
+    }
+
+    protected override void Close(Ending ending, bool reset)
+    {
         lock (_closing)
         {
-            if (Interlocked.CompareExchange(ref _ending, ending, null) is not null)
+            if (!TryEnd(ending))
             {
                 return;
             }
 
-            if (reset)
-            {
-                SetReset();
-            }
-
-            Socket.Dispose();
+            CloseDescriptor(reset);
         }
 
-        _input.End();
-        _output.End();
-        if (Volatile.Read(ref _closed) is { } closed)
-        {
-            CancelOnPool(closed);
-        }
+        TellEnd();
     }
 
-    private void SetReset()
+    protected override void CloseDescriptor(bool reset)
     {
         try
         {
-            Socket.LingerState = new LingerOption(enable: true, seconds: 0);
+            if (reset)
+            {
+                socket.LingerState = new LingerOption(enable: true, seconds: 0);
+            }
         }
         catch (SocketException)
         {
             // It is closed either way; a peer that has gone already does not miss the reset.
         }
+
+        socket.Dispose();
     }
 
-    private void CancelOnPool(CancellationTokenSource source) => ThreadPool.UnsafeQueueUserWorkItem(
-        static state =>
+    private static int Failed(ref SocketError error)
+    {
+        if (error == SocketError.WouldBlock)
         {
-            try
-            {
-                state.Source.Cancel();
-            }
-            catch (AggregateException errors)
-            {
-                state.Connection.CallbacksFailed?.Invoke(errors);
-            }
-        },
-        (Source: source, Connection: this),
-        preferLocal: false);
+            error = SocketError.Success;
+        }
+
+        return -1;
+    }
+
+    private void OnArrival(SocketError error)
+    {
+        if (!Receiver.OnArrival(error, ended: false))
+        {
+            return;
+        }
+
+        // Outside the input's lock, because the handler runs in here; it is claimed, so nobody else completes it.
+        if (Receiver.Departs)
+        {
+            departures.Add(Receiver);
+        }
+        else
+        {
+            Receiver.Resume();
+        }
+    }
+
+    private void OnRoom(int sent, SocketError error)
+    {
+        if (Sender.OnRoom(sent, error))
+        {
+            Sender.Resume();
+        }
+    }
+
+    /// <summary>A receive of no bytes: it ends when there is something to receive, and holds no memory until then.</summary>
+    private sealed class ReceiveWait(SocketConnection connection) : SocketAsyncEventArgs(SuppressContext)
+    {
+        protected override void OnCompleted(SocketAsyncEventArgs e) => connection.OnArrival(e.SocketError);
+    }
+
+    /// <summary>A send of the front of the queue: it ends when the kernel has taken all of it.</summary>
+    private sealed class SendWait(SocketConnection connection) : SocketAsyncEventArgs(SuppressContext)
+    {
+        protected override void OnCompleted(SocketAsyncEventArgs e) => connection.OnRoom(e.BytesTransferred, e.SocketError);
+    }
 }

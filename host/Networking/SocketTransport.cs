@@ -12,9 +12,10 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
     /// <summary>The memory of all its connections.</summary>
     public BlockPool Blocks { get; } = new();
 
-    public override ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken) => listening.AcceptAsync(cancellationToken);
+    public override async ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken) =>
+        new SocketAccepted(await listening.AcceptAsync(cancellationToken));
 
-    public override Socket? TryAccept(Socket listening)
+    public override AcceptedSocket? TryAccept(Socket listening)
     {
         // Asked first: an exception for every empty backlog would cost more than the call.
         if (!listening.Poll(0, SelectMode.SelectRead))
@@ -26,7 +27,7 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
         listening.Blocking = false;
         try
         {
-            return listening.Accept();
+            return new SocketAccepted(listening.Accept());
         }
         catch (SocketException error) when (error.SocketErrorCode == SocketError.WouldBlock)
         {
@@ -34,8 +35,9 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
         }
     }
 
-    public override TransportConnection Attach(Socket socket, ConnectionLimits limits)
+    public override TransportConnection Attach(AcceptedSocket accepted, ConnectionLimits limits)
     {
+        var socket = accepted.TakeSocket();
         socket.Blocking = false;
         return new SocketConnection(socket, limits, Blocks, _departures, time);
     }

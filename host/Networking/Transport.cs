@@ -10,12 +10,16 @@ internal abstract class Transport
 
     /// <summary>Waits for the next connection of a listening socket.</summary>
     /// <exception cref="SocketException">Accept failed; <c>AcceptFault</c> says what that means.</exception>
-    public abstract ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken);
+    public abstract ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken);
 
     /// <summary>A connection that already waits in the backlog, or null when there is none.</summary>
     /// <exception cref="SocketException">Accept failed.</exception>
-    public abstract Socket? TryAccept(Socket listening);
+    public abstract AcceptedSocket? TryAccept(Socket listening);
 
-    /// <summary>Takes over a connected stream socket, from whatever source; the transport closes it from then on.</summary>
-    public abstract TransportConnection Attach(Socket socket, ConnectionLimits limits);
+    /// <summary>Closes a listening socket; accepts that wait on it fail.</summary>
+    public virtual void Close(Socket listening) => listening.Dispose();
+
+    /// <summary>Takes over a connected stream socket, TCP or Unix, from whatever source; the transport closes it from then on.</summary>
+    /// <exception cref="SocketException">It could not, and the socket is still the caller's.</exception>
+    public abstract TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits);
 }

@@ -53,6 +53,9 @@ internal abstract class TransportConnection
     /// its last, and before it receives. 0 where the system does not tell. Costs a system call.</summary>
     public abstract long BytesOnWire { get; }
 
+    /// <summary>Called once: runs the handler where its events are handled, apart from the caller.</summary>
+    public abstract void Start(IThreadPoolWorkItem handler);
+
     /// <summary>Ends it at once by a reset. Any thread, any number of times; the first cause counts. Pending and later
     /// operations of both pipes throw <see cref="ConnectionClosedException"/> with the reason.</summary>
     public abstract void Abort(CloseCause cause, string reason);

@@ -19,7 +19,7 @@ internal sealed partial class Server : IDisposable
     private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
     private readonly StormLog _storms;
-    private readonly Transport _transport;
+    private readonly Transports _transports;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
 
@@ -27,11 +27,11 @@ internal sealed partial class Server : IDisposable
     private readonly int? _openFiles = HostLimit.OpenFiles();
     private ImmutableArray<RunningEndpoint> _running = [];
 
-    private Server(ServerConfig config, StateDirectory state, ILoggerFactory logs, TimeProvider time, Transport transport)
+    private Server(ServerConfig config, StateDirectory state, ILoggerFactory logs, TimeProvider time, Transports transports)
     {
         _state = state;
         _time = time;
-        _transport = transport;
+        _transports = transports;
         _log = logs.CreateLogger(Log.Category);
         _runner = new ConnectionRunner(time);
         _storms = new StormLog(_log, time);
@@ -79,10 +79,10 @@ internal sealed partial class Server : IDisposable
     /// <summary>Prepares everything that can fail, then begins to accept everywhere. A plugin whose present build cannot be
     /// used is served, loudly, by a build that served before.</summary>
     /// <exception cref="StartException">Something is wrong; nothing was left running and no port open.</exception>
-    public static async Task<Server> StartAsync(ServerConfig config, ILoggerFactory logs, TimeProvider time, Transport transport)
+    public static async Task<Server> StartAsync(ServerConfig config, ILoggerFactory logs, TimeProvider time, Transports transports)
     {
         BackgroundCollection.Enable();
-        var server = new Server(config, StateDirectory.Claim(config.StateDirectory), logs, time, transport);
+        var server = new Server(config, StateDirectory.Claim(config.StateDirectory), logs, time, transports);
         var builds = server.Choose(config);
         var result = await server.TryApplyAsync(config, builds);
         while (result.Errors.Count > 0 && server.FallBack(result, builds))

@@ -27,9 +27,9 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
         // Not ConnectAsync, after which even the client's own calls would allocate. The backlog answers at once.
         client.Connect(dual ? new IPEndPoint(IPAddress.Loopback, ((IPEndPoint)listening.LocalEndPoint!).Port) : listening.LocalEndPoint!);
         var accepted = await transport.AcceptAsync(listening, CancellationToken.None).Within();
-        if (accepted.ProtocolType == ProtocolType.Tcp)
+        if (client.ProtocolType == ProtocolType.Tcp)
         {
-            accepted.NoDelay = true;
+            accepted.SetOption(SocketOptionLevel.Tcp, SocketOptionName.NoDelay, 1);
         }
 
         return new Link(client, transport.Attach(accepted, new ConnectionLimits { ReadLimit = readLimit }));

@@ -22,6 +22,14 @@ public sealed class TransportFactory
             var transport = new SocketTransport(time);
             return (transport, () => transport.Blocks.Rented);
         });
+        if (OperatingSystem.IsLinux())
+        {
+            yield return new TransportFactory("epoll", static time =>
+            {
+                var transport = new EpollTransport(time);
+                return (transport, () => transport.Blocks.Rented);
+            });
+        }
     }
 
     internal (Transport Transport, Func<int> Rented) Create(TimeProvider time) => _create(time);

@@ -69,7 +69,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
         Assert.That(Transport.TryAccept(listening), Is.Null);
         using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listening.LocalEndPoint!).Within();
-        Socket? accepted = null;
+        AcceptedSocket? accepted = null;
         await Deadline.UntilAsync(() => (accepted = Transport.TryAccept(listening)) is not null, "the connection");
         accepted!.Dispose();
         Assert.That(Transport.TryAccept(listening), Is.Null);
@@ -84,7 +84,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
         await source.CancelAsync();
         await Assert.CatchAsync<OperationCanceledException>(() => first.Within());
         var second = Transport.AcceptAsync(listening, CancellationToken.None).AsTask();
-        listening.Dispose();
+        Transport.Close(listening);
         await Assert.CatchAsync<Exception>(() => second.Within());
     }
 
@@ -102,7 +102,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
             Thread.SpinWait(round % 100 * 20);
             source.Cancel();
             await connecting.Within();
-            Socket? socket = null;
+            AcceptedSocket? socket = null;
             try
             {
                 socket = await accepting.Within();

@@ -36,6 +36,8 @@ internal sealed class FaultyConnection : TransportConnection
 
     public override long BytesOnWire => _real.BytesOnWire;
 
+    public override void Start(IThreadPoolWorkItem handler) => _real.Start(handler);
+
     public void Reset() => _real.Abort(CloseCause.Reset, "the connection was reset, as the test has planned");
 
     public override void Abort(CloseCause cause, string reason) => _real.Abort(cause, reason);

@@ -93,7 +93,7 @@ internal sealed class FaultyTransport(Transport real, TimeProvider time) : Trans
         }
     }
 
-    public override async ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
+    public override async ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -110,21 +110,27 @@ internal sealed class FaultyTransport(Transport real, TimeProvider time) : Trans
         }
     }
 
-    public override Socket? TryAccept(Socket listening)
+    public override AcceptedSocket? TryAccept(Socket listening)
     {
         ThrowIfPlanned(listening);
         return real.TryAccept(listening);
     }
 
-    public override TransportConnection Attach(Socket socket, ConnectionLimits limits)
+    public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits)
     {
         if (SmallSendBuffer)
         {
             // socket(7): the kernel raises it to its minimum.
-            socket.SendBufferSize = 1;
+            socket.SetOption(SocketOptionLevel.Socket, SocketOptionName.SendBuffer, 1);
         }
 
-        Attaching?.Invoke(socket);
+        if (Attaching is { } attaching)
+        {
+            var seen = socket.TakeSocket();
+            attaching(seen);
+            socket = new SocketAccepted(seen);
+        }
+
         var connection = new FaultyConnection(real.Attach(socket, limits), time, ReadAtMost, ReadDelay, ResetAfter);
         connection.Finished += () => _open.TryRemove(connection, out _);
         _open[connection] = 0;
@@ -150,7 +156,7 @@ internal sealed class FaultyTransport(Transport real, TimeProvider time) : Trans
         }
     }
 
-    private async ValueTask<Socket> TakeAsync(Socket socket, CancellationToken cancellationToken)
+    private async ValueTask<AcceptedSocket> TakeAsync(AcceptedSocket socket, CancellationToken cancellationToken)
     {
         if (Interlocked.Exchange(ref _lost, null) is { } lost)
         {

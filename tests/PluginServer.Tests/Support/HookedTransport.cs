@@ -26,7 +26,7 @@ internal sealed class HookedTransport(TimeProvider time) : Transport
     /// <summary>The listening socket that was last accepted from on a port.</summary>
     public Socket Listening(int port) => _listening[port];
 
-    public override async ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
+    public override async ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
     {
         // Asked first: a socket that was shut down may have no port any more.
         var port = _listening.FirstOrDefault(known => known.Value == listening).Key is var known and > 0 ? known : ((IPEndPoint)listening.LocalEndPoint!).Port;
@@ -53,7 +53,7 @@ internal sealed class HookedTransport(TimeProvider time) : Transport
         }
     }
 
-    public override Socket? TryAccept(Socket listening) => _real.TryAccept(listening);
+    public override AcceptedSocket? TryAccept(Socket listening) => _real.TryAccept(listening);
 
-    public override TransportConnection Attach(Socket socket, ConnectionLimits limits) => _real.Attach(socket, limits);
+    public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits) => _real.Attach(socket, limits);
 }

@@ -45,7 +45,7 @@ internal sealed class TestServer : IAsyncDisposable
         var clock = time ?? TimeProvider.System;
         var watcher = watch ? new ChangeWatcher(clock, log) : null;
         watcher?.Watch(workspace.ConfigFile, read.Config!.PluginDirectory, [.. read.Config.Endpoints.Select(endpoint => endpoint.Plugin)]);
-        var server = await Server.StartAsync(read.Config!, log, clock, transport ?? new SocketTransport(clock)).Within();
+        var server = await Server.StartAsync(read.Config!, log, clock, transport is null ? Transports.OfSystem(clock) : Transports.Of(transport)).Within();
         return new TestServer(server, workspace, log, clock, watcher) { _keep = keep };
     }
 

@@ -3,15 +3,11 @@ using System.Net.Sockets;
 namespace PluginServer.Networking;
 
 /// <content>The socket's side: sending, waiting with what the kernel did not take, and FIN.</content>
-internal sealed partial class SocketOutput
+internal sealed partial class TransportOutput
 {
-    private SendWait? _wait;
-    /// <summary>The handler's continuation restores its own execution context.</summary>
-    private const bool SuppressContext = true;
-
     private SocketError _error;
 
-    /// <summary>The front of the queue is with the socket; there is never more than one send.</summary>
+    /// <summary>The kernel has no room, and it will be told of when there is; the front of the queue may be on its way.</summary>
     private bool _sending;
     private bool _finSent;
     private long _sent;
@@ -41,7 +37,7 @@ internal sealed partial class SocketOutput
         lock (_gate)
         {
             _token = default;
-            if (!_sending)
+            if (!_sending || connection.IsEventDriven)
             {
                 Release();
                 return Task.CompletedTask;
@@ -92,12 +88,14 @@ internal sealed partial class SocketOutput
 
             if (count < next.Length && _error == SocketError.Success)
             {
-                FillQueue();
-                StartSend();
+                StartWait();
             }
         }
 
-        FillQueue();
+        if (!connection.IsEventDriven)
+        {
+            FillQueue();
+        }
     }
 
     /// <summary>Moves as much of a waiting source to the queue as may wait there.</summary>
@@ -138,69 +136,54 @@ internal sealed partial class SocketOutput
 
     private int Send(ReadOnlySpan<byte> source)
     {
-        try
+        var count = connection.Send(source, out var error);
+        Volatile.Write(ref _sent, _sent + count);
+        if (error != SocketError.Success)
         {
-            var count = connection.Socket.Send(source, SocketFlags.None, out var error);
-            if (error == SocketError.Success)
-            {
-                Volatile.Write(ref _sent, _sent + count);
-                return count;
-            }
-
-            if (error != SocketError.WouldBlock)
-            {
-                _error = error;
-            }
-        }
-        catch (ObjectDisposedException)
-        {
-            _error = SocketError.OperationAborted;
+            _error = error;
         }
 
-        return 0;
+        return count;
     }
 
-    private void StartSend()
+    private void StartWait()
     {
-        _wait ??= new SendWait(this);
-        _wait.SetBuffer(_queue.Next);
-        _sending = true;
-        try
+        if (!connection.IsEventDriven)
         {
-            if (!connection.Socket.SendAsync(_wait))
-            {
-                EndSend();
-            }
+            FillQueue();
         }
-        catch (ObjectDisposedException)
+
+        _sending = true;
+        if (!connection.WaitForRoom(_queue.Next, out var sent, out var error))
         {
-            _sending = false;
-            _error = SocketError.OperationAborted;
+            EndWait(sent, error);
         }
     }
 
-    private void EndSend()
+    private void EndWait(int sent, SocketError error)
     {
         _sending = false;
-        Volatile.Write(ref _sent, _sent + _wait!.BytesTransferred);
-        _queue.Sent(_wait.BytesTransferred);
-        if (_wait.SocketError != SocketError.Success)
+        Volatile.Write(ref _sent, _sent + sent);
+        _queue.Sent(sent);
+        if (error != SocketError.Success)
         {
-            _error = _wait.SocketError;
+            _error = error;
         }
     }
 
-    private void OnSent()
+    /// <summary>There is room again. True when the flush that waited has ended by it: the caller has to resume it.</summary>
+    public bool OnRoom(int sent, SocketError error)
     {
+        var resume = false;
         SocketError failure;
         lock (_gate)
         {
-            EndSend();
+            EndWait(sent, error);
             if (_released is not null)
             {
                 Release();
                 _released.SetResult();
-                return;
+                return false;
             }
 
             SendAll();
@@ -208,7 +191,8 @@ internal sealed partial class SocketOutput
             if (_parked && failure == SocketError.Success && Fits)
             {
                 CopyRest();
-                EndParked(FlushEnd.Done);
+                Claim(FlushEnd.Done, inline: true);
+                resume = true;
             }
         }
 
@@ -216,7 +200,12 @@ internal sealed partial class SocketOutput
         {
             connection.Lost(failure);
         }
+
+        return resume;
     }
+
+    /// <summary>Lets the handler go on with a flush that has ended.</summary>
+    public void Resume() => _completion.SetResult(true);
 
     private void SendFinIfCompleted()
     {
@@ -225,31 +214,21 @@ internal sealed partial class SocketOutput
             return;
         }
 
-        try
+        var error = connection.ShutDownSending();
+        if (error == SocketError.Success)
         {
-            connection.Socket.Shutdown(SocketShutdown.Send);
             _finSent = true;
             _fin?.TrySetResult(true);
         }
-        catch (SocketException error)
+        else
         {
-            _error = error.SocketErrorCode;
-        }
-        catch (ObjectDisposedException)
-        {
-            _error = SocketError.OperationAborted;
+            _error = error;
         }
     }
 
     private void Release()
     {
         _queue.Release();
-        _wait?.Dispose();
-    }
-
-    /// <summary>A send of the front of the queue: it ends when the kernel has taken all of it.</summary>
-    private sealed class SendWait(SocketOutput output) : SocketAsyncEventArgs(SuppressContext)
-    {
-        protected override void OnCompleted(SocketAsyncEventArgs e) => output.OnSent();
+        connection.Release(input: false);
     }
 }

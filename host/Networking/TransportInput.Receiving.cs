@@ -2,20 +2,19 @@ using System.Net.Sockets;
 
 namespace PluginServer.Networking;
 
-/// <content>The socket's side: waiting with a receive of no bytes, and receiving.</content>
-internal sealed partial class SocketInput
+/// <content>The socket's side: waiting for an arrival, receiving, and discarding.</content>
+internal sealed partial class TransportInput
 {
-    private ReceiveWait? _wait;
-    /// <summary>The handler's continuation restores its own execution context.</summary>
-    private const bool SuppressContext = true;
-
     private SocketError _error;
 
-    /// <summary>A receive of no bytes is under way; there is never more than one.</summary>
+    /// <summary>An arrival will be told of; there is never more than one wait.</summary>
     private bool _waiting;
 
     /// <summary>A receive may find something: a wait has ended, or the last receive filled its block.</summary>
     private bool _ready;
+
+    /// <summary>The peer's FIN or a reset is queued behind the bytes, and nothing will be told of it any more.</summary>
+    private bool _ended;
 
     /// <summary>Somebody wants to know of a reset although nobody reads.</summary>
     private bool _watched;
@@ -70,9 +69,9 @@ internal sealed partial class SocketInput
             // A handler that returned without AdvanceTo may have left a task behind that still looks at the bytes.
             _bytes.Release(inUse: _taken);
             _token = default;
-            if (!_waiting)
+            if (!_waiting || connection.IsEventDriven)
             {
-                _wait?.Dispose();
+                connection.Release(input: true);
                 return Task.CompletedTask;
             }
 
@@ -106,7 +105,7 @@ internal sealed partial class SocketInput
             var block = _bytes.NextBlock();
             room = block.Room;
             var count = ReceiveInto(block.Array.AsSpan(block.End));
-            _ready = count == room;
+            _ready = count == room || (_ended && count > 0);
             _bytes.Filled(block, Math.Max(count, 0));
             _examined &= count <= 0;
             _fin |= count == 0;
@@ -119,42 +118,25 @@ internal sealed partial class SocketInput
     /// <summary>How many bytes were received; 0 is the peer's FIN, less is nothing yet or a failure.</summary>
     private int ReceiveInto(Span<byte> target)
     {
-        try
+        var count = connection.Receive(target, out var error);
+        if (count > 0)
         {
-            var count = connection.Socket.Receive(target, SocketFlags.None, out var error);
-            if (error == SocketError.Success)
-            {
-                Volatile.Write(ref _received, _received + count);
-                return count;
-            }
-
-            if (error != SocketError.WouldBlock)
-            {
-                _error = error;
-            }
+            Volatile.Write(ref _received, _received + count);
         }
-        catch (ObjectDisposedException)
+        else if (error != SocketError.Success)
         {
-            _error = SocketError.OperationAborted;
+            _error = error;
         }
 
-        return -1;
+        return count;
     }
 
     private void StartWait()
     {
-        _wait ??= new ReceiveWait(this);
         _waiting = true;
-        try
+        if (!connection.WaitForArrival(out var error))
         {
-            if (!connection.Socket.ReceiveAsync(_wait))
-            {
-                EndWait(_wait.SocketError);
-            }
-        }
-        catch (ObjectDisposedException)
-        {
-            EndWait(SocketError.OperationAborted);
+            EndWait(error);
         }
     }
 
@@ -171,7 +153,7 @@ internal sealed partial class SocketInput
 
     private void WatchIfIdle()
     {
-        while (_watched && _bytes.IsEmpty && !_waiting && !_fin && _error == SocketError.Success)
+        while (_watched && !connection.IsEventDriven && _bytes.IsEmpty && !_waiting && !_fin && _error == SocketError.Success)
         {
             if (_ready && SomethingArrived())
             {
@@ -188,42 +170,36 @@ internal sealed partial class SocketInput
     /// <summary>A look at what has arrived: a wait of no bytes ends by a reset just as it does by data.</summary>
     private bool SomethingArrived()
     {
-        try
+        if (connection.Peek(out var error))
         {
-            Span<byte> one = stackalloc byte[1];
-            connection.Socket.Receive(one, SocketFlags.Peek, out var error);
-            if (error == SocketError.Success)
-            {
-                return true;
-            }
-
-            _ready = false;
-            if (error != SocketError.WouldBlock)
-            {
-                _error = error;
-            }
+            return true;
         }
-        catch (ObjectDisposedException)
+
+        _ready = false;
+        if (error != SocketError.Success)
         {
-            _error = SocketError.OperationAborted;
+            _error = error;
         }
 
         return false;
     }
 
-    private void OnReadable(SocketError error)
+    /// <summary>Something has arrived. True when the read that waited has ended by it: the caller has to resume it.</summary>
+    /// <param name="error">Why the wait has failed, or success.</param>
+    /// <param name="ended">The peer's FIN, or the end of the connection, is among it.</param>
+    public bool OnArrival(SocketError error, bool ended)
     {
         var resume = false;
-        var departs = false;
         SocketError failure;
         lock (_gate)
         {
             EndWait(error);
+            _ended |= ended;
             if (_released is not null)
             {
-                _wait!.Dispose();
+                connection.Release(input: true);
                 _released.SetResult();
-                return;
+                return false;
             }
 
             if (_discarded is not null)
@@ -233,7 +209,7 @@ internal sealed partial class SocketInput
                     Discard();
                 }
 
-                return;
+                return false;
             }
 
             if (_read != ReadState.Parked)
@@ -244,27 +220,21 @@ internal sealed partial class SocketInput
             {
                 Claim(inline: true);
                 resume = true;
-                departs = _fin && _bytes.IsEmpty;
             }
 
             failure = _error;
-        }
-
-        if (departs)
-        {
-            departures.Add(this);
-        }
-        else if (resume)
-        {
-            // Outside the lock, because the handler runs in here; it is claimed, so nobody else completes it.
-            Resume();
         }
 
         if (failure != SocketError.Success)
         {
             connection.Lost(failure);
         }
+
+        return resume;
     }
+
+    /// <summary>Of a read that has ended: there is nothing but the peer's FIN.</summary>
+    public bool Departs => _fin && _bytes.IsEmpty;
 
     /// <summary>Lets the handler go on with a read that has ended.</summary>
     public void Resume() => _completion.SetResult(true);
@@ -290,11 +260,5 @@ internal sealed partial class SocketInput
         {
             _discarded!.TrySetResult();
         }
-    }
-
-    /// <summary>A receive of no bytes: it ends when there is something to receive, and holds no memory until then.</summary>
-    private sealed class ReceiveWait(SocketInput input) : SocketAsyncEventArgs(SuppressContext)
-    {
-        protected override void OnCompleted(SocketAsyncEventArgs e) => input.OnReadable(e.SocketError);
     }
 }

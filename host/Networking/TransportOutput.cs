@@ -6,17 +6,18 @@ using PluginServer.Diagnostics;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket sends, as a PipeWriter that sends on the caller's thread and queues only what the kernel did not take.</summary>
-internal sealed partial class SocketOutput(SocketConnection connection, BlockPool pool) : PipeWriter, IValueTaskSource<FlushResult>
+internal sealed partial class TransportOutput(PipedConnection connection, BlockPool pool) : PipeWriter, IValueTaskSource<FlushResult>
 {
     private readonly Lock _gate = new();
     private readonly SendQueue _queue = new(pool);
-
-    // A flush that waits ends under the lock, so its continuation has to run elsewhere.
-    private ManualResetValueTaskSourceCore<bool> _completion = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<bool> _completion;
 
     /// <summary>The rest of the source of a WriteAsync that waits: not copied, its caller is waiting.</summary>
     private ReadOnlyMemory<byte> _rest;
     private bool _parked;
+
+    /// <summary>A flush has ended, and its result is not yet taken: the core must not be used again before.</summary>
+    private bool _claimed;
     private FlushEnd _end;
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
@@ -35,6 +36,18 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
     }
 
     public override bool CanGetUnflushedBytes => true;
+
+    /// <summary>Nothing waits: no byte, no flush.</summary>
+    public bool IsAtRest
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _queue.Flushed + _queue.Unflushed == 0 && !_parked && !_claimed;
+            }
+        }
+    }
 
     public override long UnflushedBytes
     {
@@ -90,7 +103,7 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
             failure = _error;
             if (failure == SocketError.Success)
             {
-                if (_cancelled || Fits)
+                if (_cancelled || (Fits && connection.TakeTurn()))
                 {
                     CopyRest();
                     var result = new FlushResult(_cancelled, isCompleted: false);
@@ -98,7 +111,15 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
                     return new ValueTask<FlushResult>(result);
                 }
 
-                return Park(cancellationToken);
+                var flush = Park(cancellationToken);
+                if (_parked && Fits)
+                {
+                    // Only its turn is over: the handler goes on elsewhere, and whoever else waits for this thread comes first.
+                    CopyRest();
+                    EndParked(FlushEnd.Done);
+                }
+
+                return flush;
             }
 
             _rest = default;
@@ -195,6 +216,7 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
             _completion.Reset();
             var by = _token;
             _token = default;
+            _claimed = false;
             return _end switch
             {
                 FlushEnd.TokenFired => throw new OperationCanceledException(by),
@@ -214,7 +236,7 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
 
     private InvalidOperationException? Misuse() =>
         _completed ? new InvalidOperationException("Writing is not allowed after the writer was completed.")
-        : _parked ? new InvalidOperationException("A flush is pending: Output is for one caller at a time.")
+        : _parked || _claimed ? new InvalidOperationException("A flush is pending: Output is for one caller at a time.")
         : null;
 
     private void ThrowUnlessOpen()
@@ -231,7 +253,7 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
         _completion.Reset();
         if (cancellationToken.CanBeCanceled)
         {
-            _registration = cancellationToken.UnsafeRegister(static (output, token) => ((SocketOutput)output!).OnToken(token), this);
+            _registration = cancellationToken.UnsafeRegister(static (output, token) => ((TransportOutput)output!).OnToken(token), this);
 
             // A callback of another thread waits for the lock and finds the flush parked; one of this thread came too early.
             if (cancellationToken.IsCancellationRequested)
@@ -260,14 +282,22 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
         }
     }
 
-    private void EndParked(FlushEnd end)
+    private void Claim(FlushEnd end, bool inline)
     {
         _parked = false;
+        _claimed = true;
         _end = end;
 
         // Not Dispose, which waits for a callback under way, and that may wait for the lock.
         _registration.Unregister();
         _registration = default;
+        _completion.RunContinuationsAsynchronously = !inline;
+    }
+
+    // Under the lock, so the continuation has to run elsewhere.
+    private void EndParked(FlushEnd end)
+    {
+        Claim(end, inline: false);
         _completion.SetResult(true);
     }
 }

@@ -5,7 +5,7 @@ using System.Threading.Tasks.Sources;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket receives, as a PipeReader that holds no memory while it waits with nothing buffered.</summary>
-internal sealed partial class SocketInput(SocketConnection connection, ConnectionLimits limits, BlockPool pool, Departures departures) : PipeReader, IValueTaskSource<ReadResult>
+internal sealed partial class TransportInput(PipedConnection connection, ConnectionLimits limits, BlockPool pool) : PipeReader, IValueTaskSource<ReadResult>
 {
     /// <summary>A block with less room than this is not worth a read of its own.</summary>
     private const int SmallRoom = 4096;
@@ -39,6 +39,18 @@ internal sealed partial class SocketInput(SocketConnection connection, Connectio
         Claimed,
     }
 
+    /// <summary>Nothing waits: no byte, no read.</summary>
+    public bool IsAtRest
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bytes.IsEmpty && _read == ReadState.Idle;
+            }
+        }
+    }
+
     public long Received => Volatile.Read(ref _received);
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
@@ -58,7 +70,9 @@ internal sealed partial class SocketInput(SocketConnection connection, Connectio
 
             // An empty result needs no AdvanceTo: the next read takes its place.
             _taken = false;
-            if (TryTake(out var result) || (Receive() && TryTake(out result)))
+            var taken = TryTake(out var result);
+            var yields = !taken && _ready && !connection.TakeTurn();
+            if (taken || (!yields && Receive() && TryTake(out result)))
             {
                 return new ValueTask<ReadResult>(result);
             }
@@ -66,7 +80,13 @@ internal sealed partial class SocketInput(SocketConnection connection, Connectio
             failure = _error;
             if (failure == SocketError.Success)
             {
-                return Park(cancellationToken);
+                var read = Park(cancellationToken);
+                if (yields)
+                {
+                    connection.Requeue();
+                }
+
+                return read;
             }
         }
 
@@ -252,7 +272,7 @@ internal sealed partial class SocketInput(SocketConnection connection, Connectio
         _completion.Reset();
         if (cancellationToken.CanBeCanceled)
         {
-            _registration = cancellationToken.UnsafeRegister(static (input, token) => ((SocketInput)input!).OnToken(token), this);
+            _registration = cancellationToken.UnsafeRegister(static (input, token) => ((TransportInput)input!).OnToken(token), this);
 
             // A callback of another thread waits for the lock and finds the read parked; one of this thread came too early.
             if (cancellationToken.IsCancellationRequested)
@@ -262,6 +282,7 @@ internal sealed partial class SocketInput(SocketConnection connection, Connectio
             }
         }
 
+        _bytes.Shrink();
         _token = cancellationToken;
         _read = ReadState.Parked;
         return new ValueTask<ReadResult>(this, _completion.Version);

@@ -1,0 +1,74 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace PluginServer.Networking;
+
+/// <summary>Looks once a tick whether the leader of a loop goes on, and sleeps while the loop has nothing to do.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "Lives as long as its thread, which never ends.")]
+internal sealed class EpollMonitor
+{
+    private const int TickMilliseconds = 2;
+
+    /// <summary>So many ticks without an event, and it sleeps until there is one.</summary>
+    private const int IdleTicks = 25;
+    private readonly EpollLoop _loop;
+    private readonly SemaphoreSlim _awake = new(0);
+    private volatile bool _sleeps;
+
+    public EpollMonitor(EpollLoop loop)
+    {
+        _loop = loop;
+        new Thread(Run) { IsBackground = true, Name = "epoll monitor" }.UnsafeStart();
+    }
+
+    /// <summary>By the leader, after each wait.</summary>
+    public void Wake()
+    {
+        if (_sleeps)
+        {
+            _sleeps = false;
+            _awake.Release();
+        }
+    }
+
+    private void Run()
+    {
+        var last = _loop.Progress;
+        var idle = 0;
+        while (true)
+        {
+            Thread.Sleep(TickMilliseconds);
+            var now = _loop.Progress;
+            if (now != last)
+            {
+                idle = 0;
+            }
+            else if (!_loop.IsWaiting)
+            {
+                _loop.Replace(now.State);
+            }
+            else if (++idle > IdleTicks)
+            {
+                Sleep();
+                idle = 0;
+            }
+
+            last = now;
+        }
+    }
+
+    private void Sleep()
+    {
+        _sleeps = true;
+
+        // The leader leaves its wait and then looks for a sleeper; this does the reverse. One of them sees the other.
+        Interlocked.MemoryBarrier();
+        if (_loop.IsWaiting)
+        {
+            _awake.Wait();
+        }
+        else
+        {
+            _sleeps = false;
+        }
+    }
+}

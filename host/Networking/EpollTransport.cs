@@ -1,0 +1,48 @@
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+
+namespace PluginServer.Networking;
+
+/// <summary>Moves bytes on an epoll loop of its own, where handlers run: the transport for Linux.</summary>
+internal sealed class EpollTransport(TimeProvider time) : Transport
+{
+    private readonly ConditionalWeakTable<Socket, EpollListening> _listening = [];
+    private readonly Lazy<EpollLoop> _loop = new(static () => new EpollLoop());
+
+    public override string Name => "epoll";
+
+    /// <summary>The memory of all its connections.</summary>
+    public BlockPool Blocks { get; } = new();
+
+    /// <summary>Its threads start with the first use.</summary>
+    public EpollLoop Loop => _loop.Value;
+
+    /// <summary>For tests: comes between the check that a descriptor is open and the call on it, to widen the window.</summary>
+    public Action? BeforeCall { get; set; }
+
+    public override ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken) => On(listening).AcceptAsync(cancellationToken);
+
+    public override AcceptedSocket? TryAccept(Socket listening) => On(listening).TryAccept();
+
+    public override void Close(Socket listening)
+    {
+        if (_listening.TryGetValue(listening, out var known))
+        {
+            known.End();
+        }
+
+        listening.Dispose();
+    }
+
+    public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits)
+    {
+        // The number before it is taken: what fails until then leaves the socket with the caller.
+        var connection = new EpollConnection(this, socket.Number, limits, time);
+        Libc.SetNonBlocking(connection.Descriptor);
+        connection.Register();
+        socket.TakeDescriptor();
+        return connection;
+    }
+
+    private EpollListening On(Socket listening) => _listening.GetValue(listening, socket => new EpollListening(socket, Loop.Targets));
+}

@@ -1,0 +1,191 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace PluginServer.Networking;
+
+/// <summary>The system calls of the epoll transport; each one's man page is of section 2. The numbers are those of Linux on x64 and
+/// arm64 (asm-generic), the same for glibc and musl. Run on x64 with glibc; arm64 and musl are from the headers, not run.</summary>
+/// <remarks>"libc" is a name that the runtime itself maps to glibc's or musl's file.</remarks>
+internal static unsafe partial class Libc
+{
+    public const uint EpollIn = 1;
+    public const uint EpollOut = 4;
+    public const uint EpollErr = 8;
+    public const uint EpollHup = 0x10;
+    public const uint EpollReadHup = 0x2000;
+    public const uint EpollEdge = 1u << 31;
+    public const int EpollAdd = 1;
+    public const int EpollDelete = 2;
+    public const int EpollModify = 3;
+    public const int WouldBlock = 11;
+    public const int Interrupted = 4;
+    public const int ShutWrite = 1;
+    public const int SocketLevel = 1;
+    public const int TcpLevel = 6;
+    private const int CloseOnExec = 0x80000;
+    private const int NonBlocking = 0x800;
+
+    /// <summary>send(2): a peer that has gone is an error of this call, not a signal to the process.</summary>
+    private const int NoSignal = 0x4000;
+    private const int OptionError = 4;
+    private const int OptionLinger = 13;
+    private const int TcpInfo = 11;
+    private const int GetFlags = 3;
+    private const int SetFlags = 4;
+
+    public static int CreateEpoll() => epoll_create1(CloseOnExec);
+
+    public static int CreateEvent() => eventfd(0, CloseOnExec | NonBlocking);
+
+    public static int Control(int epoll, int operation, int descriptor, uint events, ulong data)
+    {
+        var entry = stackalloc byte[EpollEvents.LargestEntry];
+        EpollEvents.Write(entry, events, data);
+        return epoll_ctl(epoll, operation, descriptor, entry);
+    }
+
+    public static int Wait(int epoll, byte* events, int count) => epoll_wait(epoll, events, count, -1);
+
+    /// <summary>accept(2): the new descriptor does not inherit O_NONBLOCK on Linux, so it is asked for.</summary>
+    public static int Accept(int listening, byte* address, int* length) => accept4(listening, address, length, NonBlocking | CloseOnExec);
+
+    public static int LocalAddress(int descriptor, byte* address, int* length) => getsockname(descriptor, address, length);
+
+    public static int RemoteAddress(int descriptor, byte* address, int* length) => getpeername(descriptor, address, length);
+
+    public static nint Receive(int descriptor, byte* target, nint count) => recv(descriptor, target, count, 0);
+
+    public static nint Send(int descriptor, byte* source, nint count) => send(descriptor, source, count, NoSignal);
+
+    public static int ShutDown(int descriptor, int how) => shutdown(descriptor, how);
+
+    public static int Close(int descriptor) => close(descriptor);
+
+    public static int SetOption(int descriptor, int level, int name, int value) => setsockopt(descriptor, level, name, &value, sizeof(int));
+
+    /// <summary>socket(7), SO_LINGER: on for 0 seconds, close(2) discards what is queued and sends a reset.</summary>
+    public static void ResetOnClose(int descriptor)
+    {
+        var linger = stackalloc int[2] { 1, 0 };
+        _ = setsockopt(descriptor, SocketLevel, OptionLinger, linger, 2 * sizeof(int));
+    }
+
+    /// <summary>socket(7), SO_ERROR: the pending error, 0 for none; asking clears it.</summary>
+    public static int TakeError(int descriptor)
+    {
+        int error, length = sizeof(int);
+        return getsockopt(descriptor, SocketLevel, OptionError, &error, &length) == 0 ? error : 0;
+    }
+
+    /// <summary>linux/tcp.h: tcpi_bytes_acked and tcpi_bytes_received; older kernels fill less of it.</summary>
+    public static long BytesOnWire(int descriptor)
+    {
+        const int asked = 136;
+        var info = stackalloc byte[asked];
+        var length = asked;
+        return getsockopt(descriptor, TcpLevel, TcpInfo, info, &length) == 0 && length == asked ? *(long*)(info + 120) + *(long*)(info + 128) : 0;
+    }
+
+    public static void SetNonBlocking(int descriptor) => _ = fcntl(descriptor, SetFlags, fcntl(descriptor, GetFlags, 0) | NonBlocking);
+
+    /// <summary>The last error of this thread, by its number.</summary>
+    public static int LastError => Marshal.GetLastPInvokeError();
+
+    /// <summary>As the runtime names them (SocketErrorPal.Unix); what it has no name for is SocketError.SocketError.</summary>
+    public static SocketError ErrorOf(int number) => number switch
+    {
+        0 => SocketError.Success,
+        1 or 13 => SocketError.AccessDenied,
+        4 => SocketError.Interrupted,
+        6 => SocketError.HostNotFound,
+        9 or 125 => SocketError.OperationAborted,
+        11 => SocketError.WouldBlock,
+        14 => SocketError.Fault,
+        22 => SocketError.InvalidArgument,
+        23 or 24 => SocketError.TooManyOpenSockets,
+        32 or 108 => SocketError.Shutdown,
+        88 => SocketError.NotSocket,
+        89 => SocketError.DestinationAddressRequired,
+        90 => SocketError.MessageSize,
+        91 => SocketError.ProtocolType,
+        92 => SocketError.ProtocolOption,
+        93 => SocketError.ProtocolNotSupported,
+        94 => SocketError.SocketNotSupported,
+        95 => SocketError.OperationNotSupported,
+        96 => SocketError.ProtocolFamilyNotSupported,
+        97 => SocketError.AddressFamilyNotSupported,
+        98 => SocketError.AddressAlreadyInUse,
+        99 => SocketError.AddressNotAvailable,
+        100 => SocketError.NetworkDown,
+        101 => SocketError.NetworkUnreachable,
+        102 => SocketError.NetworkReset,
+        103 => SocketError.ConnectionAborted,
+        104 => SocketError.ConnectionReset,
+        105 => SocketError.NoBufferSpaceAvailable,
+        106 => SocketError.IsConnected,
+        107 => SocketError.NotConnected,
+        110 => SocketError.TimedOut,
+        111 => SocketError.ConnectionRefused,
+        112 => SocketError.HostDown,
+        113 => SocketError.HostUnreachable,
+        114 => SocketError.AlreadyInProgress,
+        115 => SocketError.InProgress,
+        _ => SocketError.SocketError,
+    };
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int epoll_create1(int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int epoll_ctl(int epoll, int operation, int descriptor, byte* entry);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int epoll_wait(int epoll, byte* events, int count, int milliseconds);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int eventfd(uint initial, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int accept4(int listening, byte* address, int* length, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int getsockname(int descriptor, byte* address, int* length);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int getpeername(int descriptor, byte* address, int* length);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recv(int descriptor, byte* target, nint count, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint send(int descriptor, byte* source, nint count, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int shutdown(int descriptor, int how);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int close(int descriptor);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int setsockopt(int descriptor, int level, int name, void* value, int length);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int getsockopt(int descriptor, int level, int name, void* value, int* length);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(int descriptor, int command, int argument);
+}

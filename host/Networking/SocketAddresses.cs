@@ -1,0 +1,46 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+
+namespace PluginServer.Networking;
+
+/// <summary>What the kernel says of an end of a connection, as the framework's types.</summary>
+internal static unsafe class SocketAddresses
+{
+    private const ushort Unix = 1;
+    private const ushort Internet = 2;
+    private const ushort Internet6 = 10;
+
+    /// <summary>Of struct sockaddr_in, sockaddr_in6 or sockaddr_un; see ip(7), ipv6(7), unix(7). Null for another family.</summary>
+    public static EndPoint? Read(byte* address, int length)
+    {
+        var bytes = new ReadOnlySpan<byte>(address, length);
+        return length < sizeof(ushort) ? null : *(ushort*)address switch
+        {
+            Internet => new IPEndPoint(new IPAddress(bytes.Slice(4, 4)), BinaryPrimitives.ReadUInt16BigEndian(bytes[2..])),
+            Internet6 => ReadInternet6(bytes),
+            Unix => ReadUnix(bytes[2..]),
+            _ => null,
+        };
+    }
+
+    private static IPEndPoint ReadInternet6(ReadOnlySpan<byte> bytes)
+    {
+        var port = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
+        var number = bytes.Slice(8, 16);
+
+        // An IPv4 client of a socket for both: at once as what it is, the other form would be garbage a moment later.
+        ReadOnlySpan<byte> mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+        return number.StartsWith(mapped)
+            ? new IPEndPoint(new IPAddress(number[12..]), port)
+            : new IPEndPoint(new IPAddress(number, BitConverter.ToUInt32(bytes[24..])), port);
+    }
+
+    // A client rarely has a name; one of the abstract namespace begins with NUL.
+    private static UnixDomainSocketEndPoint? ReadUnix(ReadOnlySpan<byte> path)
+    {
+        var end = path.StartsWith((byte)0) ? -1 : path.IndexOf((byte)0);
+        var name = System.Text.Encoding.UTF8.GetString(end < 0 ? path : path[..end]);
+        return name.Length == 0 ? null : new UnixDomainSocketEndPoint(name);
+    }
+}
