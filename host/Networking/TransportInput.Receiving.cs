@@ -90,7 +90,10 @@ internal sealed partial class TransportInput
                 return true;
             }
 
-            StartWait();
+            if (_error == SocketError.Success)
+            {
+                StartWait();
+            }
         }
 
         return false;
@@ -249,7 +252,7 @@ internal sealed partial class TransportInput
             var count = ReceiveInto(scratch.Array.AsSpan(0, (int)Math.Min(scratch.Array.Length, _discardLeft)));
             _discardLeft -= Math.Max(count, 0);
             _fin = count == 0;
-            if (count < 0)
+            if (count < 0 && _error == SocketError.Success)
             {
                 StartWait();
             }

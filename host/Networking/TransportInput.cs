@@ -186,12 +186,13 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
         }
     }
 
-    /// <summary>The connection has ended: so does a read that waits.</summary>
+    /// <summary>The connection has ended: so does a read that waits, and the discarding of what comes.</summary>
     public void End()
     {
         lock (_gate)
         {
             EndParked();
+            _discarded?.TrySetResult();
         }
     }
 
