@@ -13,6 +13,11 @@ internal sealed class EndpointRules(ConfigPositions positions, List<ConfigError>
     {
         foreach (var section in endpoints)
         {
+            if (!OperatingSystem.IsLinux() && section.TryRead<string>("transport", out var transport) && string.Equals(transport, "epoll", StringComparison.OrdinalIgnoreCase))
+            {
+                errors.Add(positions.Of(section.Node!.Path)["transport"].Error("\"epoll\" is for Linux; on this system use \"sockets\" or \"auto\""));
+            }
+
             if (!section.TryRead<string>("plugin", out var plugin) || !section.TryRead<int>("port", out var port))
             {
                 continue;

@@ -1,0 +1,272 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using PluginServer.Networking;
+using PluginServer.Tests.Support;
+
+namespace PluginServer.Tests.Networking;
+
+/// <summary>What only the epoll loop has: its threads, numbers that are used again, descriptors that come and go.</summary>
+[NonParallelizable]
+[Platform("Linux")]
+internal sealed class EpollTransportTests
+{
+    private readonly EpollTransport _transport = new(TimeProvider.System);
+
+    private static int Churn => int.TryParse(Environment.GetEnvironmentVariable("PLUGINSERVER_CHURN"), out var size) ? size : 1000;
+
+    [TestCase(Architecture.X64, 12)]
+    [TestCase(Architecture.Arm64, 16)]
+    public void An_event_is_as_large_as_the_headers_say(Architecture machine, int size) => Assert.That(EpollEvents.SizeOn(machine), Is.EqualTo(size));
+
+    [Test]
+    public unsafe void What_is_written_of_an_event_is_read_again()
+    {
+        var events = new EpollEvents(2);
+        EpollEvents.Write(events.Entries + EpollEvents.Size, 0x80002005, 0x1234567890abcdef);
+        Assert.That(events.Read(1), Is.EqualTo((0x80002005u, 0x1234567890abcdeful)));
+    }
+
+    [Test]
+    public async Task A_handler_that_blocks_the_loop_keeps_nobody_else_waiting_and_is_named()
+    {
+        var blocked = new TaskCompletionSource<IEpollTarget>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _transport.Loop.Blocked = target => blocked.TrySetResult(target);
+        using var release = new ManualResetEventSlim();
+        await using var stuck = await Link.OpenAsync(_transport);
+        await using var other = await Link.OpenAsync(_transport);
+        var stuckServing = stuck.ServeAsync(async connection =>
+        {
+            var result = await connection.Input.ReadAsync();
+            connection.Input.AdvanceTo(result.Buffer.End);
+            release.Wait(Deadline.Token);
+        });
+        _ = other.ServeAsync(EchoAsync);
+        await stuck.SendAsync(new byte[1]);
+        Assert.That(await blocked.Task.Within(), Is.SameAs(stuck.Server));
+        await other.SendAsync("still here"u8.ToArray());
+        Assert.That(await other.ReceiveAsync(10), Is.EqualTo("still here"u8.ToArray()));
+        Assert.That(_transport.Loop.Replaced, Is.Positive);
+        release.Set();
+        stuck.Client.Dispose();
+        await stuckServing.Within();
+    }
+
+    [Test]
+    public async Task A_peer_that_always_sends_does_not_starve_others()
+    {
+        await using var flooding = await Link.OpenAsync(_transport);
+        await using var other = await Link.OpenAsync(_transport);
+        _ = flooding.ServeAsync(EchoAsync);
+        _ = other.ServeAsync(EchoAsync);
+        var over = false;
+        var sending = Task.Run(async () =>
+        {
+            for (var block = new byte[256 * 1024]; !Volatile.Read(ref over);)
+            {
+                await flooding.SendAsync(block);
+            }
+
+            flooding.Client.Shutdown(SocketShutdown.Send);
+        });
+        var receiving = flooding.ReceiveAllAsync();
+        for (var ping = 0; ping < 50; ping++)
+        {
+            await other.SendAsync(new byte[64]);
+            await other.ReceiveAsync(64);
+        }
+
+        Volatile.Write(ref over, true);
+        await sending.Within();
+        await receiving.Within();
+    }
+
+    [Test]
+    public async Task A_stale_event_does_not_reach_whoever_has_the_number_now()
+    {
+        int number;
+        ulong data;
+        await using (var first = await Link.OpenAsync(_transport))
+        {
+            var connection = (EpollConnection)first.Server;
+            number = connection.Descriptor;
+            data = ((ulong)connection.Generation << 32) | (uint)number;
+            Assert.That(_transport.Loop.Targets.Find(data), Is.SameAs(connection));
+        }
+
+        Assert.That(_transport.Loop.Targets.Find(data), Is.Null);
+        await using var second = await Link.OpenAsync(_transport);
+        Assert.That(_transport.Loop.Targets.Find(data), Is.Null);
+    }
+
+    [Test]
+    public async Task A_number_that_is_used_again_never_brings_bytes_of_another_connection([Values] bool widened)
+    {
+        // Between the check and the call, as long as an abort and the next accept need.
+        _transport.BeforeCall = widened ? static () => Thread.SpinWait(2000) : null;
+        using var listening = Link.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        using var over = new CancellationTokenSource();
+        TransportConnection?[] alive = new TransportConnection?[4];
+        var killer = Task.Run(() =>
+        {
+            for (var turn = 0; !over.IsCancellationRequested; turn++)
+            {
+                if (turn % 7 == 0)
+                {
+                    Volatile.Read(ref alive[turn % alive.Length])?.Abort(CloseCause.Cut, "storm");
+                }
+
+                Thread.Yield();
+            }
+        });
+        var echoes = 0;
+        await Task.WhenAll(Enumerable.Range(0, alive.Length).Select(lane => Task.Run(async () =>
+        {
+            for (var round = 0; round < Churn / alive.Length; round++)
+            {
+                await using var link = await Link.OpenAsync(_transport);
+                Volatile.Write(ref alive[lane], link.Server);
+                var serving = link.ServeAsync(EchoAsync);
+                var pattern = new byte[100];
+                new Random((lane * 1_000_003) + round).NextBytes(pattern);
+                try
+                {
+                    for (var echo = 0; echo < 3; echo++)
+                    {
+                        await link.SendAsync(pattern);
+                        for (var at = 0; at < pattern.Length;)
+                        {
+                            var buffer = new byte[pattern.Length - at];
+                            var count = await link.Client.ReceiveAsync(buffer.AsMemory()).Within();
+                            if (count == 0)
+                            {
+                                throw new SocketException((int)SocketError.ConnectionReset);
+                            }
+
+                            Assert.That(buffer.AsSpan(0, count).SequenceEqual(pattern.AsSpan(at, count)), "bytes of another connection");
+                            at += count;
+                        }
+
+                        Interlocked.Increment(ref echoes);
+                    }
+                }
+                catch (SocketException)
+                {
+                    // The storm.
+                }
+
+                link.Client.Dispose();
+                await serving.Within();
+            }
+        })));
+        await over.CancelAsync();
+        await killer.Within();
+        _transport.BeforeCall = null;
+        Assert.That(echoes, Is.Positive);
+        Assert.That(_transport.Blocks.Rented, Is.Zero);
+    }
+
+    [Test]
+    public async Task A_read_that_is_parked_ends_when_another_thread_closes_and_the_window_is_wide()
+    {
+        _transport.BeforeCall = static () => Thread.SpinWait(2000);
+        for (var round = 0; round < 200; round++)
+        {
+            await using var link = await Link.OpenAsync(_transport);
+            var read = link.Server.Input.ReadAsync().AsTask();
+            var sending = link.SendAsync(new byte[10]);
+            link.Server.Abort(CloseCause.Cut, "cut");
+            try
+            {
+                await read.Within();
+            }
+            catch (ConnectionClosedException)
+            {
+                // Whichever came first.
+            }
+
+            try
+            {
+                await sending;
+            }
+            catch (SocketException)
+            {
+                // The reset.
+            }
+        }
+
+        _transport.BeforeCall = null;
+    }
+
+    [Test]
+    public async Task A_detached_descriptor_lives_on_and_can_be_attached_again()
+    {
+        await using var link = await Link.OpenAsync(_transport);
+        var first = (EpollConnection)link.Server;
+        var number = first.Detach();
+        Assert.That(() => first.Detach(), Throws.InvalidOperationException);
+        Assert.That(first.End.Cause, Is.EqualTo(CloseCause.None));
+        var again = _transport.Attach(new EpollAccepted(number, remote: null), new ConnectionLimits { ReadLimit = 1 << 20 });
+        await using var second = new Link(link.Client, again);
+        var serving = second.ServeAsync(EchoAsync);
+        await second.SendAsync("again"u8.ToArray());
+        Assert.That(await second.ReceiveAsync(5), Is.EqualTo("again"u8.ToArray()));
+        link.Client.Shutdown(SocketShutdown.Send);
+        await serving.Within();
+    }
+
+    [Test]
+    public async Task Half_messages_of_waiting_readers_lie_in_small_blocks()
+    {
+        await using var link = await Link.OpenAsync(_transport);
+        await link.SendAsync("half"u8.ToArray());
+        var first = await link.Server.Input.ReadAsync().Within();
+        link.Server.Input.AdvanceTo(first.Buffer.Start, first.Buffer.End);
+        var more = link.Server.Input.ReadAsync();
+        await link.SendAsync(" and the rest"u8.ToArray());
+        var whole = await more.Within();
+        Assert.That(whole.Buffer.IsSingleSegment);
+        Assert.That(whole.Buffer.FirstSpan.SequenceEqual("half and the rest"u8));
+        link.Server.Input.AdvanceTo(whole.Buffer.End);
+        Assert.That(_transport.Blocks.Rented, Is.Zero);
+    }
+
+    [Test]
+    public async Task TLS_runs_over_the_pipes([Values] bool epoll)
+    {
+        using var key = RSA.Create(2048);
+        using var made = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        await using var link = await Link.OpenAsync(epoll ? _transport : new SocketTransport(TimeProvider.System));
+        await using var server = new SslStream(new DuplexStream(link.Server));
+        await using var client = new SslStream(new NetworkStream(link.Client), leaveInnerStreamOpen: true, (_, _, _, _) => true);
+        await Task.WhenAll(server.AuthenticateAsServerAsync(made), client.AuthenticateAsClientAsync("localhost")).Within();
+        var bytes = new byte[300_000];
+        new Random(1).NextBytes(bytes);
+        var sending = server.WriteAsync(bytes);
+        var received = new byte[bytes.Length];
+        await client.ReadExactlyAsync(received).AsTask().Within();
+        await sending.AsTask().Within();
+        Assert.That(received.AsSpan().SequenceEqual(bytes));
+    }
+
+    private static async Task EchoAsync(TransportConnection connection)
+    {
+        while (true)
+        {
+            var result = await connection.Input.ReadAsync();
+            foreach (var segment in result.Buffer)
+            {
+                await connection.Output.WriteAsync(segment);
+            }
+
+            connection.Input.AdvanceTo(result.Buffer.End);
+            if (result.IsCompleted)
+            {
+                return;
+            }
+        }
+    }
+}
