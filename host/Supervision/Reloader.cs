@@ -106,6 +106,12 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         List<string> changes = [];
         List<ConfigError> errors = [.. read.Errors];
         var result = await server.TryApplyAsync(next, builds);
+        if (result.Errors.Count > 0 && result.Errors.All(error => kept.Any(name => result.Failed.TryGetValue(name, out var failed) && failed.Errors.Contains(error))))
+        {
+            // A pin forbids what serves to stand in for what was refused: the edit waits as a whole, and the other plugins do not.
+            result = await server.TryApplyAsync(server.Config, builds);
+        }
+
         changes.AddRange(result.Changes);
         errors.AddRange(result.Errors);
         if (result.Errors.Count > 0)
