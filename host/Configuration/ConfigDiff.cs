@@ -37,6 +37,7 @@ internal static class ConfigDiff
     private static void Plugin(List<string> lines, PluginConfig before, PluginConfig after)
     {
         var what = $"plugin {after.Name}: ";
+        Compare(lines, what + "dispatch", before.Dispatch, after.Dispatch);
         Compare(lines, what + "drainTimeout", before.DrainTimeout, after.DrainTimeout);
         Compare(lines, what + "sha256", before.Sha256, after.Sha256);
         if (before.Settings != after.Settings)

@@ -31,7 +31,7 @@ internal static partial class ConfigKeys
         new("plugins.*", ConfigKind.Object, ByMember, "What is set for one plugin."),
         new("plugins.*.settings", ConfigKind.Settings, NewGeneration, "The plugin's own settings, for its services."),
         OnlyDefault(OneOf("plugins.*.isolation", NewGeneration, "Where the plugin runs: in a load context inside the host, or in a worker process.", "none", "process")),
-        OnlyDefault(OneOf("plugins.*.dispatch", NextConnection, "Which threads run the plugin's handlers: inline on the socket loop, or the generation's own.", "auto", "inline", "own")),
+        OneOf("plugins.*.dispatch", NextConnection, "Which threads run the plugin's handlers: inline on the socket loop, or the generation's own; auto moves those that keep blocking.", "auto", "inline", "own"),
         Time("plugins.*.drainTimeout", Live, null, "How long connections of a replaced build may go on after they have been told; null lets them go on until they end and never tells them.", zero: true),
         Words("plugins.*.sha256", NewGeneration, "The hash of the one build that may run, as `check` prints it.", "^[0-9A-Fa-f]{64}$", "64 hexadecimal digits"),
         OnlyDefault(OneOf("plugins.*.logLevel", Live, "The least severe messages of the plugin that are logged.", "Information", "Trace", "Debug", "Warning", "Error", "Critical", "None")),

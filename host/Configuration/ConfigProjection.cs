@@ -32,6 +32,7 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
     {
         Name = name,
         Settings = Settings(section),
+        Dispatch = Enum.Parse<DispatchKind>(section.Read<string>("dispatch")!, ignoreCase: true),
         DrainTimeout = section.Read<TimeSpan?>("drainTimeout"),
         Sha256 = section.Read<string>("sha256")?.ToLowerInvariant(),
         Position = positions.Of(section.Node!.Path),

@@ -8,6 +8,9 @@ internal sealed record PluginConfig
     /// <summary>The plugin's own settings, for its services.</summary>
     public required ConfigSettings Settings { get; init; }
 
+    /// <summary>Which threads run its handlers.</summary>
+    public DispatchKind Dispatch { get; init; }
+
     /// <summary>After a swap: null lets the connections of the replaced build go on, untold; otherwise they are told, and cut then.</summary>
     public TimeSpan? DrainTimeout { get; init; }
 

@@ -100,6 +100,12 @@ internal static partial class Log
     [LoggerMessage(307, LogLevel.Error, "Plugin {Plugin} generation {Generation}: an exception outside of its handlers, which nothing caught: {Error}")]
     public static partial void StrayFault(ILogger log, string plugin, int generation, string error);
 
+    [LoggerMessage(309, LogLevel.Warning, "Plugin {Plugin} generation {Generation}: {Handler} blocks, with others more than {Blocks} times in {Seconds:0} s; its handlers go on on threads of their own, where they cost nobody else anything")]
+    public static partial void GenerationDemoted(ILogger log, string plugin, int generation, string handler, int blocks, double seconds);
+
+    [LoggerMessage(310, LogLevel.Information, "Plugin {Plugin} generation {Generation}: its handlers have not blocked for {Seconds:0} s, and go on on the socket loop again")]
+    public static partial void GenerationPromoted(ILogger log, string plugin, int generation, double seconds);
+
     [LoggerMessage(305, LogLevel.Error, "Plugin {Plugin} generation {Generation}: background service {Service} failed: {Error}")]
     public static partial void BackgroundServiceFailed(ILogger log, string plugin, int generation, string service, string error);
 }

@@ -19,15 +19,17 @@ internal sealed class ConnectionRunner(TimeProvider time)
         var transport = connection.Transport;
         IConnectionHandler? handler = null;
         AsyncServiceScope? scope = null;
+
+        // None of the host's own awaits comes back to the plugin's threads, which may all be taken.
         var sound = await TryAsync(connection, () =>
         {
             scope = binding.CreateScope();
             handler = binding.Create(scope);
             return handler.HandleAsync(connection, connection.Draining) ?? throw new InvalidOperationException("HandleAsync returned null instead of a task");
-        });
-        await transport.FinishAsync();
-        sound &= await TryAsync(connection, () => DisposeAsync(handler));
-        sound &= scope is not { } services || await TryAsync(connection, () => services.DisposeAsync().AsTask());
+        }).ConfigureAwait(false);
+        await transport.FinishAsync().ConfigureAwait(false);
+        sound &= await TryAsync(connection, () => DisposeAsync(handler)).ConfigureAwait(false);
+        sound &= scope is not { } services || await TryAsync(connection, () => services.DisposeAsync().AsTask()).ConfigureAwait(false);
         var (cause, reason) = sound ? transport.End : (CloseCause.Fault, "the handler failed");
         return new ConnectionOutcome(cause, reason, transport.BytesReceived, transport.BytesSent, time.GetElapsedTime(started));
     }

@@ -92,6 +92,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
             var (local, remote) = (socket.LocalEndPoint, socket.RemoteEndPoint);
             var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, local, remote, Transport.Attach(socket, _limits), time.GetTimestamp(), BookFault);
             connection.Transport.CallbacksFailed = connection.BookCallbacks;
+            connection.Transport.Dispatch = lease.Binding.Generation.Dispatch;
+            connection.Transport.Handler = lease.Binding.Handler;
             Counters.CountAccepted();
             Connections.Add(connection);
             _reaper.Watch(Connections);
@@ -150,7 +152,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     {
         try
         {
-            var outcome = await runner.RunAsync(connection, lease.Binding);
+            var outcome = await runner.RunAsync(connection, lease.Binding).ConfigureAwait(false);
             Counters.Count(outcome);
             Log.ConnectionEnded(log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
         }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
@@ -80,11 +81,21 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
         if (flushed && read)
         {
             // The first of the two may block, and must not keep the other.
-            ThreadPool.UnsafeQueueUserWorkItem(static sender => sender.Resume(), Sender, preferLocal: false);
+            if (Own is { } own)
+            {
+                own.Run(static sender => ((TransportOutput)sender!).Resume(), Sender);
+            }
+            else
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(static sender => sender.Resume(), Sender, preferLocal: false);
+            }
         }
 
         Resume(read, flushed && !read);
     }
+
+    /// <summary>Its handler has kept the loop's thread.</summary>
+    public void Blocked() => Dispatch?.Blocked(Handler);
 
     public override int Receive(Span<byte> target, out SocketError error)
     {
@@ -223,17 +234,30 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
         Leave();
     }
 
+    /// <summary>Where the handler goes on if not on the loop. One that has ended is not left to threads that may all be taken.</summary>
+    private HandlerDispatch? Own => Dispatch is { IsOwn: true } dispatch && Ending is null ? dispatch : null;
+
     /// <summary>The one place where a handler goes on, or starts, on the loop.</summary>
     private void Resume(bool read, bool flushed)
     {
         if (Volatile.Read(ref _handler) is { } handler)
         {
             _handler = null;
+            if (Own is { } own)
+            {
+                own.Run(static handler => ((IThreadPoolWorkItem)handler!).Execute(), handler);
+                return;
+            }
+
             var context = ExecutionContext.Capture();
             handler.Execute();
 
             // What a handler has left in it would be seen by all that this thread resumes.
             ExecutionContext.Restore(context!);
+        }
+        else if ((read || flushed) && Own is { } threads)
+        {
+            threads.Run(read ? static input => ((TransportInput)input!).Resume() : static output => ((TransportOutput)output!).Resume(), read ? Receiver : Sender);
         }
         else if (read)
         {

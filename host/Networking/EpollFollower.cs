@@ -9,6 +9,7 @@ internal sealed class EpollFollower
     private readonly SemaphoreSlim _turn = new(0);
     private readonly Action<EpollFollower> _lead;
     private IEpollTarget? _inside;
+    private int _number;
 
     public EpollFollower(string name, Action<EpollFollower> lead)
     {
@@ -26,6 +27,23 @@ internal sealed class EpollFollower
         set => Volatile.Write(ref _inside, value);
     }
 
+    /// <summary>Whether the thread waits for something, and not for a processor: proc(5), /proc/pid/stat, the third field.</summary>
+    public bool IsAsleep
+    {
+        get
+        {
+            try
+            {
+                var stat = File.ReadAllText($"/proc/self/task/{Volatile.Read(ref _number)}/stat");
+                return stat[stat.LastIndexOf(')') + 2] != 'R';
+            }
+            catch (IOException)
+            {
+                return true;
+            }
+        }
+    }
+
     /// <summary>Lets it lead in a term.</summary>
     public void Begin(uint term)
     {
@@ -35,6 +53,7 @@ internal sealed class EpollFollower
 
     private void Run()
     {
+        Volatile.Write(ref _number, Libc.ThreadNumber());
         while (true)
         {
             _turn.Wait();

@@ -77,11 +77,12 @@ internal sealed unsafe class EpollLoop
         }
 
         Interlocked.Increment(ref _replaced);
+        var replaced = _leader;
         _leader = next;
         next.Begin(term);
         if (blocked is not null)
         {
-            Blocked?.Invoke(blocked);
+            _monitor.Suspect(replaced, blocked);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 
 namespace PluginServer.Networking;
@@ -10,7 +11,11 @@ internal sealed class EpollMonitor
 
     /// <summary>So many ticks without an event, and it sleeps until there is one.</summary>
     private const int IdleTicks = 25;
+
+    /// <summary>Who has computed for so long keeps the loop's thread as much as who sleeps in it; for less, the thread may have been without a processor.</summary>
+    private static readonly TimeSpan LongComputation = TimeSpan.FromMilliseconds(50);
     private readonly EpollLoop _loop;
+    private readonly List<(EpollFollower Follower, IEpollTarget Inside, long Since)> _suspects = [];
     private readonly SemaphoreSlim _awake = new(0);
     private volatile bool _sleeps;
 
@@ -30,6 +35,32 @@ internal sealed class EpollMonitor
         }
     }
 
+    /// <summary>A leader was replaced; whether its handler is to blame shows now or in a while.</summary>
+    public void Suspect(EpollFollower follower, IEpollTarget inside)
+    {
+        _suspects.Add((follower, inside, Stopwatch.GetTimestamp()));
+        Judge();
+    }
+
+    private void Judge()
+    {
+        for (var index = _suspects.Count - 1; index >= 0; index--)
+        {
+            var (follower, inside, since) = _suspects[index];
+            var blocks = false;
+            if (follower.Inside == inside && !(blocks = follower.IsAsleep || Stopwatch.GetElapsedTime(since) > LongComputation))
+            {
+                continue;
+            }
+
+            _suspects.RemoveAt(index);
+            if (blocks)
+            {
+                _loop.Blocked?.Invoke(inside);
+            }
+        }
+    }
+
     private void Run()
     {
         var last = _loop.Progress;
@@ -37,6 +68,7 @@ internal sealed class EpollMonitor
         while (true)
         {
             Thread.Sleep(TickMilliseconds);
+            Judge();
             var now = _loop.Progress;
             if (now != last)
             {
@@ -46,7 +78,7 @@ internal sealed class EpollMonitor
             {
                 _loop.Replace(now.State);
             }
-            else if (++idle > IdleTicks)
+            else if (++idle > IdleTicks && _suspects.Count == 0)
             {
                 Sleep();
                 idle = 0;

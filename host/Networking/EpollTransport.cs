@@ -7,7 +7,7 @@ namespace PluginServer.Networking;
 internal sealed class EpollTransport(TimeProvider time) : Transport
 {
     private readonly ConditionalWeakTable<Socket, EpollListening> _listening = [];
-    private readonly Lazy<EpollLoop> _loop = new(static () => new EpollLoop());
+    private readonly Lazy<EpollLoop> _loop = new(static () => new EpollLoop { Blocked = static target => (target as EpollConnection)?.Blocked() });
 
     public override string Name => "epoll";
 

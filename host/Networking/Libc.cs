@@ -33,6 +33,9 @@ internal static unsafe partial class Libc
     private const int GetFlags = 3;
     private const int SetFlags = 4;
 
+    /// <summary>gettid(2): the number by which /proc/self/task knows the calling thread.</summary>
+    public static int ThreadNumber() => gettid();
+
     public static int CreateEpoll() => epoll_create1(CloseOnExec);
 
     public static int CreateEvent() => eventfd(0, CloseOnExec | NonBlocking);
@@ -136,6 +139,10 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
     private static partial int epoll_create1(int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc")]
+    private static partial int gettid();
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]

@@ -121,16 +121,16 @@ internal abstract class PipedConnection : TransportConnection
     public override async Task FinishAsync()
     {
         _input.Leave();
-        if (await _output.FinishAsync())
+        if (await _output.FinishAsync().ConfigureAwait(false))
         {
-            await _input.DiscardAsync(_time);
+            await _input.DiscardAsync(_time).ConfigureAwait(false);
         }
 
         // FIN is sent, so what the kernel still holds is delivered although a wait may be pending on the socket;
         // without it, closing would end that wait by a reset. The socket of an aborted connection is closed here at the latest.
         Close(Ending.Orderly, reset: false);
-        await _input.ReleaseAsync();
-        await _output.ReleaseAsync();
+        await _input.ReleaseAsync().ConfigureAwait(false);
+        await _output.ReleaseAsync().ConfigureAwait(false);
     }
 
     /// <summary>Closes the descriptor, by a reset or in order, as soon as no call uses it any more.</summary>

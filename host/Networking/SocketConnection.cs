@@ -42,7 +42,18 @@ internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, B
         }
     }
 
-    public override void Start(IThreadPoolWorkItem handler) => ThreadPool.UnsafeQueueUserWorkItem(handler, preferLocal: false);
+    public override void Start(IThreadPoolWorkItem handler)
+    {
+        if (Dispatch is { IsOwn: true } own)
+        {
+            // What the handler awaits there goes on there.
+            own.Run(static handler => ((IThreadPoolWorkItem)handler!).Execute(), handler);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(handler, preferLocal: false);
+        }
+    }
 
     public override int Receive(Span<byte> target, out SocketError error)
     {

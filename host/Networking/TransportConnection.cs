@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
@@ -39,6 +40,12 @@ internal abstract class TransportConnection
 
     /// <summary>Told what callbacks on <see cref="Closed"/> throw.</summary>
     public Action<AggregateException>? CallbacksFailed { get; set; }
+
+    /// <summary>Which threads run its handler; null is the transport's own way. Set before <see cref="Start"/>.</summary>
+    public HandlerDispatch? Dispatch { get; set; }
+
+    /// <summary>What runs on it, for whoever wants to name it.</summary>
+    public string Handler { get; set; } = "";
 
     /// <summary>Why it ended, and in words; <see cref="CloseCause.None"/> and null while it is open and after an orderly end.</summary>
     public abstract (CloseCause Cause, string? Reason) End { get; }

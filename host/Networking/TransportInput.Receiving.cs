@@ -58,7 +58,7 @@ internal sealed partial class TransportInput
         }
 
         using var timer = time.CreateTimer(static discarded => ((TaskCompletionSource)discarded!).TrySetResult(), discarded, TransportConnection.LingerTime, Timeout.InfiniteTimeSpan);
-        await discarded.Task;
+        await discarded.Task.ConfigureAwait(false);
     }
 
     /// <summary>The socket is closed: waits for what was under way on it, then gives the blocks back.</summary>

@@ -41,6 +41,7 @@ internal sealed class PluginGeneration
     private readonly ILogger _log;
     private readonly EventStream _events;
     private readonly StrayFaults _faults;
+    private volatile HandlerDispatch _dispatch;
     private LoadedPlugin? _loaded;
     private readonly Lock _gate = new();
     private Task? _retirement;
@@ -61,6 +62,7 @@ internal sealed class PluginGeneration
         _time = time;
         _log = log;
         _events = events;
+        _dispatch = new HandlerDispatch(Build.Name, number, DispatchKind.Auto, time, log);
     }
 
     /// <summary>From 1, counted per plugin.</summary>
@@ -100,6 +102,18 @@ internal sealed class PluginGeneration
 
     /// <summary>What is loaded; only before <see cref="RetireAsync"/>.</summary>
     public LoadedPlugin Loaded => _loaded ?? throw new ObjectDisposedException(nameof(PluginGeneration));
+
+    /// <summary>Which threads run the handlers of connections that come now.</summary>
+    public HandlerDispatch Dispatch => _dispatch;
+
+    /// <summary>For connections that come from now on.</summary>
+    public void DispatchBy(DispatchKind kind)
+    {
+        if (kind != _dispatch.Kind)
+        {
+            _dispatch = new HandlerDispatch(Build.Name, Number, kind, _time, _log);
+        }
+    }
 
     /// <summary>From now on its connections are to be told; set before they are looked for, and looked at after one is added.</summary>
     public void DrainUntil(DateTimeOffset deadline) => DrainDeadline = deadline;

@@ -86,6 +86,11 @@ internal sealed partial class Server
         }
 
         Config = next;
+        foreach (var generation in prepared.Generations.Values.Concat(prepared.Kept.Values))
+        {
+            generation.DispatchBy(next.Plugin(generation.Build.Name).Dispatch);
+        }
+
         var kept = new List<RunningEndpoint>();
         foreach (var running in _running)
         {

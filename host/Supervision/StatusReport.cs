@@ -49,7 +49,7 @@ internal static class StatusReport
     private static PluginStatus Plugin(Server server, RunningPlugin plugin) => new(
         plugin.Name,
         "none",
-        "inline",
+        plugin.Active?.Dispatch.IsOwn == true ? "own" : "inline",
         plugin.Active?.Version ?? plugin.Generations[0].Version,
         plugin.LastError,
         [.. plugin.Generations.Select(generation => Generation(server, generation))
