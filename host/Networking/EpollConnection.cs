@@ -60,8 +60,16 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
 
     public override void Start(IThreadPoolWorkItem handler)
     {
-        Volatile.Write(ref _handler, handler);
-        Requeue();
+        Interlocked.Exchange(ref _handler, handler);
+        if (Enter())
+        {
+            _transport.Loop.Targets.Renew(_descriptor, this, Events);
+            Leave();
+        }
+        else
+        {
+            StartElsewhere();
+        }
     }
 
     /// <summary>On the loop.</summary>
@@ -232,6 +240,16 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
 
         Interlocked.Or(ref _state, Closing);
         Leave();
+        StartElsewhere();
+    }
+
+    /// <summary>A closed descriptor has no event any more, and a handler that has been waiting for its first one is to learn the end.</summary>
+    private void StartElsewhere()
+    {
+        if (Interlocked.Exchange(ref _handler, null) is { } handler)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(handler, preferLocal: false);
+        }
     }
 
     /// <summary>Where the handler goes on if not on the loop. One that has ended is not left to threads that may all be taken.</summary>
@@ -240,9 +258,8 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
     /// <summary>The one place where a handler goes on, or starts, on the loop.</summary>
     private void Resume(bool read, bool flushed)
     {
-        if (Volatile.Read(ref _handler) is { } handler)
+        if (Volatile.Read(ref _handler) is not null && Interlocked.Exchange(ref _handler, null) is { } handler)
         {
-            _handler = null;
             if (Own is { } own)
             {
                 own.Run(static handler => ((IThreadPoolWorkItem)handler!).Execute(), handler);

@@ -55,10 +55,12 @@ internal sealed unsafe class EpollLoop
     public int Followers => Volatile.Read(ref _followers);
 
     /// <summary>Whether the kernel is asked for the next events.</summary>
-    public bool IsWaiting => (uint)Volatile.Read(ref _state) == Waiting;
+    public bool IsWaiting => Waits(Volatile.Read(ref _state));
 
     /// <summary>Changes whenever the leader goes on, and only then.</summary>
     public (ulong State, long Handled) Progress => (Volatile.Read(ref _state), Volatile.Read(ref _handled));
+
+    public static bool Waits(ulong state) => (uint)state == Waiting;
 
     /// <summary>The leader has not gone on since: another one takes over.</summary>
     public void Replace(ulong seen)

@@ -74,8 +74,9 @@ internal sealed class EpollMonitor
             {
                 idle = 0;
             }
-            else if (!_loop.IsWaiting)
+            else if (!EpollLoop.Waits(now.State))
             {
+                // Of what was seen and not of now: a leader in the kernel must never be replaced, for two would wait on one array.
                 _loop.Replace(now.State);
             }
             else if (++idle > IdleTicks && _suspects.Count == 0)

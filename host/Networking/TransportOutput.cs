@@ -115,8 +115,7 @@ internal sealed partial class TransportOutput(PipedConnection connection, BlockP
                 if (_parked && Fits)
                 {
                     // Only its turn is over: the handler goes on elsewhere, and whoever else waits for this thread comes first.
-                    CopyRest();
-                    EndParked(FlushEnd.Done);
+                    ThreadPool.UnsafeQueueUserWorkItem(static output => output.EndTurn(), this, preferLocal: false);
                 }
 
                 return flush;
@@ -278,6 +277,18 @@ internal sealed partial class TransportOutput(PipedConnection connection, BlockP
             {
                 CopyRest();
                 EndParked(FlushEnd.TokenFired);
+            }
+        }
+    }
+
+    private void EndTurn()
+    {
+        lock (_gate)
+        {
+            if (_parked && Fits)
+            {
+                CopyRest();
+                EndParked(FlushEnd.Done);
             }
         }
     }

@@ -109,7 +109,7 @@ internal sealed class EpollTransportTests
         _transport.BeforeCall = widened ? static () => Thread.SpinWait(2000) : null;
         using var listening = Link.Listen(new IPEndPoint(IPAddress.Loopback, 0));
         using var over = new CancellationTokenSource();
-        TransportConnection?[] alive = new TransportConnection?[4];
+        var alive = new TransportConnection?[4];
         var killer = Task.Run(() =>
         {
             for (var turn = 0; !over.IsCancellationRequested; turn++)
@@ -241,7 +241,7 @@ internal sealed class EpollTransportTests
         using var made = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         await using var link = await Link.OpenAsync(epoll ? _transport : new SocketTransport(TimeProvider.System));
         await using var server = new SslStream(new DuplexStream(link.Server));
-        await using var client = new SslStream(new NetworkStream(link.Client), leaveInnerStreamOpen: true, (_, _, _, _) => true);
+        await using var client = new SslStream(new NetworkStream(link.Client), leaveInnerStreamOpen: true, (_, seen, _, _) => made.Equals(seen));
         await Task.WhenAll(server.AuthenticateAsServerAsync(made), client.AuthenticateAsClientAsync("localhost")).Within();
         var bytes = new byte[300_000];
         new Random(1).NextBytes(bytes);
