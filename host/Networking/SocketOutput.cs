@@ -138,7 +138,7 @@ internal sealed partial class SocketOutput(SocketConnection connection, BlockPoo
             _completed = true;
             if (exception is null)
             {
-                _queue.Flush();
+                _queue.FlushLast();
                 SendAll();
             }
 
