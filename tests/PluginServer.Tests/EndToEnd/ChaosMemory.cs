@@ -15,11 +15,10 @@ internal sealed class ChaosMemory
     public async Task WatchAsync(ChaosSite site, TimeSpan length, CancellationToken stop)
     {
         var watch = Stopwatch.StartNew();
-        while (!stop.IsCancellationRequested && watch.Elapsed < length)
+        for (var left = length; !stop.IsCancellationRequested && left > TimeSpan.Zero; left = length - watch.Elapsed)
         {
             Look(watch.Elapsed);
             site.Host.ForgetLog();
-            var left = length - watch.Elapsed;
             await Task.Delay(left < Step ? left : Step, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 

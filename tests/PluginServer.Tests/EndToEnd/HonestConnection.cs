@@ -121,12 +121,14 @@ internal sealed class HonestConnection : IDisposable
             var count = await ReceiveAsync(Math.Min(expected.Length - read, _random.Next(1, _buffer.Length)), $"{read} of {expected.Length} bytes");
             if (!_buffer.AsSpan(0, count).SequenceEqual(expected.AsSpan(read, count)))
             {
-                throw new InvalidDataException($"version '{Version}', round {_round}: expected '{Encoding.ASCII.GetString(expected, read, count)}' and got '{Encoding.ASCII.GetString(_buffer, 0, count)}'");
+                throw new InvalidDataException($"version '{Version}', round {_round}: expected '{Shown(expected.AsSpan(read, count))}' and got '{Shown(_buffer.AsSpan(0, count))}'");
             }
 
             read += count;
         }
     }
+
+    private static string Shown(ReadOnlySpan<byte> bytes) => Encoding.ASCII.GetString(bytes[..Math.Min(bytes.Length, 80)]);
 
     private async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {
