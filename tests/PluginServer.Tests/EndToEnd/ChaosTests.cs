@@ -34,11 +34,13 @@ internal sealed class ChaosTests
         var before = new Descriptors();
         var memory = new ChaosMemory();
         string folder;
+        List<string> loaded;
         await using (var site = await ChaosSite.StartAsync())
         {
             folder = site.Workspace.Root;
             var timers = site.Time.Timers;
             await RunAsync(site, memory);
+            loaded = [.. site.Host.Server.Plugins.Select(plugin => plugin.Active!.Build.Sha256)];
             await ChaosInvariants.AssertAsync(site, _tally, timers, Failure);
             TestContext.Out.WriteLine($"{_tally}");
             foreach (var endpoint in site.Host.Server.Endpoints)
@@ -47,7 +49,7 @@ internal sealed class ChaosTests
             }
         }
 
-        await Deadline.UntilAsync(() => !new Descriptors().Since(before, folder).Any(), () => $"{Failure}: left open: {string.Join(", ", new Descriptors().Since(before, folder))}");
+        await Deadline.UntilAsync(() => !new Descriptors().Since(before, folder, loaded).Any(), () => $"{Failure}: left open: {string.Join(", ", new Descriptors().Since(before, folder, loaded))}");
         TestContext.Out.WriteLine($"nothing is left: {before.Count} descriptors before, {new Descriptors().Count} after; {memory}");
         memory.AssertFlat();
     }

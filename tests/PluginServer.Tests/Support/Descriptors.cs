@@ -8,11 +8,12 @@ internal sealed class Descriptors
 
     public int Count => _open.Count;
 
-    /// <summary>Sockets that were not there before, files of a folder, and kinds without a name of which there are more than before.</summary>
-    public IEnumerable<string> Since(Descriptors before, string folder)
+    /// <summary>Sockets that were not there before, files of a folder but for those of builds that are still loaded, and kinds without a name
+    /// of which there are more than before.</summary>
+    public IEnumerable<string> Since(Descriptors before, string folder, IReadOnlyCollection<string> loaded)
     {
         var sockets = _open.Where(IsSocket).Except(before._open);
-        var files = _open.Where(target => target.StartsWith(folder, StringComparison.Ordinal));
+        var files = _open.Where(target => target.StartsWith(folder, StringComparison.Ordinal) && !loaded.Any(target.Contains));
         var others = _open.Where(target => target.StartsWith("anon_inode:", StringComparison.Ordinal)).GroupBy(kind => kind)
             .Where(kind => kind.Count() > before._open.Count(target => target == kind.Key)).Select(kind => $"{kind.Count()} of {kind.Key}");
         return [.. sockets, .. files, .. others];
