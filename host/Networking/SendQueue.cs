@@ -50,10 +50,16 @@ internal sealed class SendQueue(BlockPool pool)
     /// <summary>Makes what was written ready to send.</summary>
     public void Flush()
     {
-        Flushed += Unflushed;
-        Unflushed = 0;
+        FlushLast();
         _lent = false;
         ReturnSentTail();
+    }
+
+    /// <summary>The same where no flush of the handler's comes after it: memory that a task of its may still hold stays lent.</summary>
+    public void FlushLast()
+    {
+        Flushed += Unflushed;
+        Unflushed = 0;
     }
 
     /// <summary>Copies bytes behind what is flushed; nothing may be unflushed.</summary>

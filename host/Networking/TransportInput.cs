@@ -134,6 +134,12 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
                 throw new InvalidOperationException(_completed ? "The reader is completed." : "AdvanceTo without a read before it.");
             }
 
+            if (connection.Ending is not null)
+            {
+                // Nothing is read any more, and a task that the handler left behind may still look at the bytes: the blocks are not given to others.
+                return;
+            }
+
             var (kept, allExamined) = _bytes.Advance(consumed, examined);
             _taken = false;
             _examined = allExamined;

@@ -158,7 +158,7 @@ internal sealed partial class TransportOutput(PipedConnection connection, BlockP
             _completed = true;
             if (exception is null)
             {
-                _queue.Flush();
+                _queue.FlushLast();
                 SendAll();
             }
 

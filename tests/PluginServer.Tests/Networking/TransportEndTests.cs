@@ -310,6 +310,38 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         Assert.That(result.Buffer.ToArray(), Is.EqualTo("abc"u8.ToArray()));
     }
 
+    [Test]
+    public async Task Memory_that_a_handler_left_behind_still_writes_to_is_not_used_again()
+    {
+        var link = await OpenAsync();
+        var memory = link.Server.Output.GetMemory();
+        link.Client.Dispose();
+        await link.FinishAsync().Within();
+        var other = await OpenAsync();
+        await other.SendAsync("xyz"u8.ToArray());
+        var result = await other.Server.Input.ReadAsync().Within();
+        memory.Span.Fill((byte)'!');
+        Assert.That(result.Buffer.ToArray(), Is.EqualTo("xyz"u8.ToArray()));
+        Assert.That(Rented(), Is.EqualTo(1), "what the other one holds");
+    }
+
+    /// <summary>A task that was left behind learns of the end by Closed, maybe before the handler has returned.</summary>
+    [Test]
+    public async Task Bytes_that_are_advanced_over_after_the_end_are_not_used_again()
+    {
+        var link = await OpenAsync();
+        await link.SendAsync("abc"u8.ToArray());
+        var result = await link.Server.Input.ReadAsync().Within();
+        link.Server.Abort(CloseCause.Cut, "deadline");
+        link.Server.Input.AdvanceTo(result.Buffer.End);
+        await link.FinishAsync().Within();
+        Assert.That(Rented(), Is.Zero);
+        var other = await OpenAsync();
+        await other.SendAsync("xyz"u8.ToArray());
+        await ReadAsync(other.Server, 3);
+        Assert.That(result.Buffer.ToArray(), Is.EqualTo("abc"u8.ToArray()));
+    }
+
     private static async Task RefusedAsync(Link link, string? reason)
     {
         Func<Task>[] later =

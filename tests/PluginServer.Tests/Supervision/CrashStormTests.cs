@@ -85,7 +85,7 @@ internal sealed class CrashStormTests
 
     private static async Task EchoAsync(TestServer server, string endpoint, CancellationToken cancellationToken)
     {
-        using var client = await server.ConnectAsync(endpoint);
+        using var client = await server.ConnectAsync(endpoint, cancellationToken);
         await EchoAsync(client, cancellationToken);
     }
 

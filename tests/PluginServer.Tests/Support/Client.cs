@@ -13,12 +13,14 @@ internal sealed class Client : IDisposable
 
     public Socket Socket { get; }
 
-    public static async Task<Client> ConnectAsync(EndPoint server)
+    /// <param name="server">Where it listens.</param>
+    /// <param name="patience">Ends the wait for a server that does not accept: a full backlog keeps clients for minutes. By default the deadline does.</param>
+    public static async Task<Client> ConnectAsync(EndPoint server, CancellationToken? patience = null)
     {
         var socket = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(server, Deadline.Token);
+            await socket.ConnectAsync(server, patience ?? Deadline.Token);
             return new Client(socket);
         }
         catch
