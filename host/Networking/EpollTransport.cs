@@ -44,5 +44,12 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
         return connection;
     }
 
-    private EpollListening On(Socket listening) => _listening.GetValue(listening, socket => new EpollListening(socket, Loop.Targets));
+    private EpollListening On(Socket listening)
+    {
+        // Of two acceptors that come at once the table would make two, and each takes the descriptor's events for itself.
+        lock (_listening)
+        {
+            return _listening.GetValue(listening, socket => new EpollListening(socket, Loop.Targets));
+        }
+    }
 }
