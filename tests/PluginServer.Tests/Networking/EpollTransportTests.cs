@@ -40,12 +40,27 @@ internal sealed class EpollTransportTests
         await using var other = await Link.OpenAsync(_transport);
         var stuckServing = stuck.ServeAsync(async connection =>
         {
-            var result = await connection.Input.ReadAsync();
-            connection.Input.AdvanceTo(result.Buffer.End);
-            release.Wait(Deadline.Token);
+            while (true)
+            {
+                var result = await connection.Input.ReadAsync();
+                connection.Input.AdvanceTo(result.Buffer.End);
+                if (Thread.CurrentThread.Name == "epoll")
+                {
+                    release.Wait(Deadline.Token);
+                    return;
+                }
+
+                // What had arrived before it waited was read on its own thread.
+                await connection.Output.WriteAsync(new byte[1]);
+            }
         });
         _ = other.ServeAsync(EchoAsync);
-        await stuck.SendAsync(new byte[1]);
+        while (!blocked.Task.IsCompleted)
+        {
+            await stuck.SendAsync(new byte[1]);
+            await Task.WhenAny(blocked.Task, stuck.ReceiveAsync(1));
+        }
+
         Assert.That(await blocked.Task.Within(), Is.SameAs(stuck.Server));
         await other.SendAsync("still here"u8.ToArray());
         Assert.That(await other.ReceiveAsync(10), Is.EqualTo("still here"u8.ToArray()));

@@ -116,6 +116,8 @@ internal sealed class FaultyTransport(Transport real, TimeProvider time) : Trans
         return real.TryAccept(listening);
     }
 
+    public override void Close(Socket listening) => real.Close(listening);
+
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits)
     {
         if (SmallSendBuffer)

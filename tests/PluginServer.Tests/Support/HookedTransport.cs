@@ -55,5 +55,7 @@ internal sealed class HookedTransport(TimeProvider time) : Transport
 
     public override AcceptedSocket? TryAccept(Socket listening) => _real.TryAccept(listening);
 
+    public override void Close(Socket listening) => _real.Close(listening);
+
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits) => _real.Attach(socket, limits);
 }

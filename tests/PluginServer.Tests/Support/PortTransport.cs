@@ -20,7 +20,7 @@ internal sealed class PortTransport(Transport real, TimeProvider time) : Transpo
 
     public FaultyTransport Of(int port) => _ports.GetOrAdd(port, _ => new FaultyTransport(real, time));
 
-    public override async ValueTask<Socket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
+    public override async ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _accepting);
         try
@@ -33,9 +33,13 @@ internal sealed class PortTransport(Transport real, TimeProvider time) : Transpo
         }
     }
 
-    public override Socket? TryAccept(Socket listening) => Of(listening).TryAccept(listening);
+    public override void Close(Socket listening) => real.Close(listening);
 
-    public override TransportConnection Attach(Socket socket, ConnectionLimits limits) => Of(socket).Attach(socket, limits);
+    public override AcceptedSocket? TryAccept(Socket listening) => Of(listening).TryAccept(listening);
 
-    private FaultyTransport Of(Socket socket) => Of(((IPEndPoint)socket.LocalEndPoint!).Port);
+    public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits) => Of(Port(socket.LocalEndPoint)).Attach(socket, limits);
+
+    private FaultyTransport Of(Socket listening) => Of(Port(listening.LocalEndPoint));
+
+    private static int Port(EndPoint? address) => ((IPEndPoint)address!).Port;
 }
