@@ -87,7 +87,7 @@ internal sealed class EpollTransportTests
 
             flooding.Client.Shutdown(SocketShutdown.Send);
         });
-        var receiving = flooding.ReceiveAllAsync();
+        var receiving = flooding.DiscardAllAsync();
         for (var ping = 0; ping < 50; ping++)
         {
             await other.SendAsync(new byte[64]);

@@ -102,6 +102,15 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
         return all.ToArray();
     }
 
+    /// <summary>Reads what still comes, up to the server's FIN, and keeps none of it.</summary>
+    public async Task DiscardAllAsync()
+    {
+        var buffer = new byte[256 * 1024];
+        while (await client.ReceiveAsync(buffer.AsMemory()).Within() > 0)
+        {
+        }
+    }
+
     /// <summary>The client goes away by a reset.</summary>
     public void Reset()
     {
