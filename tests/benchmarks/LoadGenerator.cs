@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace PluginServer.Benchmarks;
+
+/// <summary>Clients of an echo server, each of which checks every byte. A process of its own, whose sockets complete inline: it is to cost little beside the server.</summary>
+internal sealed class LoadGenerator(Scenario scenario, int port)
+{
+    private readonly Latencies _latencies = new();
+    private long _errors;
+    private bool _over;
+
+    public static async Task<int> PrintAsync(string name, int port, TimeSpan length)
+    {
+        var result = await new LoadGenerator(Scenario.All.Single(scenario => scenario.Name == name), port).RunAsync(length);
+        Console.WriteLine(JsonSerializer.Serialize(result));
+        return 0;
+    }
+
+    public async Task<LoadResult> RunAsync(TimeSpan length)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var clients = Enumerable.Range(0, scenario.Connections).Select(number => Task.Run(() => scenario.IsChurn ? ChurnAsync(number) : EchoAsync(number))).ToList();
+        await Task.Delay(length);
+        Volatile.Write(ref _over, true);
+        var took = Stopwatch.GetElapsedTime(started);
+        var count = _latencies.Count;
+        await Task.WhenAll(clients);
+        return new LoadResult(count / took.TotalSeconds, _latencies.Percentile(0.5), _latencies.Percentile(0.99), _latencies.Percentile(0.999), _errors);
+    }
+
+    private async Task EchoAsync(int number)
+    {
+        try
+        {
+            using var socket = await ConnectAsync();
+            var (sent, received) = (Pattern(number), new byte[scenario.Size]);
+            var due = new Queue<long>();
+            while (!Volatile.Read(ref _over) || due.Count > 0)
+            {
+                while (due.Count < scenario.Depth && !Volatile.Read(ref _over))
+                {
+                    due.Enqueue(Stopwatch.GetTimestamp());
+                    await socket.SendAsync(sent);
+                }
+
+                await ReceiveAsync(socket, received, sent);
+                _latencies.Add(due.Dequeue());
+            }
+        }
+        catch (Exception error) when (error is SocketException or InvalidDataException)
+        {
+            Interlocked.Increment(ref _errors);
+        }
+    }
+
+    private async Task ChurnAsync(int number)
+    {
+        var (sent, received) = (Pattern(number), new byte[scenario.Size]);
+        while (!Volatile.Read(ref _over))
+        {
+            var due = Stopwatch.GetTimestamp();
+            try
+            {
+                using var socket = await ConnectAsync();
+                await socket.SendAsync(sent);
+                await ReceiveAsync(socket, received, sent);
+                socket.Shutdown(SocketShutdown.Send);
+                if (await socket.ReceiveAsync(received) != 0)
+                {
+                    throw new InvalidDataException("more came back than was sent");
+                }
+
+                _latencies.Add(due);
+            }
+            catch (Exception error) when (error is SocketException or InvalidDataException)
+            {
+                Interlocked.Increment(ref _errors);
+            }
+        }
+    }
+
+    private async Task<Socket> ConnectAsync()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(IPAddress.Loopback, port);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static async ValueTask ReceiveAsync(Socket socket, byte[] received, byte[] expected)
+    {
+        for (var length = 0; length < received.Length;)
+        {
+            var count = await socket.ReceiveAsync(received.AsMemory(length));
+            length += count > 0 ? count : throw new InvalidDataException("the server has ended the connection");
+        }
+
+        if (!received.AsSpan().SequenceEqual(expected))
+        {
+            throw new InvalidDataException("a wrong byte came back");
+        }
+    }
+
+    private byte[] Pattern(int number)
+    {
+        var bytes = new byte[scenario.Size];
+        new Random(number).NextBytes(bytes);
+        return bytes;
+    }
+}
