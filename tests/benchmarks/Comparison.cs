@@ -13,7 +13,7 @@ internal static class Comparison
     {
         (string Name, Func<Task<ServerProcess>> Start)[] servers =
         [
-            ("PluginServer, epoll", () => ServerProcess.StartHostAsync()),
+            ("PluginServer, epoll", () => ServerProcess.StartHostAsync("epoll")),
             ("PluginServer, sockets", () => ServerProcess.StartHostAsync("sockets")),
             ("Kestrel", ServerProcess.StartKestrelAsync),
         ];
