@@ -73,7 +73,7 @@ internal sealed class StopTests
         using var host = await StartAsync("DeafHandler", 100, "\"shutdownTimeout\": \"01:00:00\",");
         var clients = await ConnectAsync(host, 1);
         host.Signal("INT");
-        await Deadline.UntilAsync(() => host.Output.Contains("Draining 1 connections", StringComparison.Ordinal), "the first signal drains");
+        await Deadline.UntilAsync(() => host.Output.Contains("Draining 1 connections", StringComparison.Ordinal), () => $"the first signal drains\n{host.Output}");
         host.Signal("INT");
         Assert.That(await clients[0].EndsInResetAsync(), Is.True);
         Assert.That(await host.ExitAsync(), Is.EqualTo(3), host.Output);

@@ -66,7 +66,7 @@ internal sealed class TestServer : IAsyncDisposable
     {
         foreach (var endpoint in Server.Endpoints)
         {
-            await Deadline.UntilAsync(() => endpoint.Connections.Count == 0, "registrations back to 0");
+            await Deadline.UntilAsync(() => endpoint.Connections.Count == 0, () => $"registrations back to 0: {string.Join(", ", endpoint.Connections.All.Select(left => $"{left.RemoteEndPoint} {left.Transport.End}, {left.Transport.BytesReceived} in, {left.Transport.BytesSent} out"))}");
 
             // Each acceptor has one place, for the connection to come.
             await Deadline.UntilAsync(() => endpoint.Places.Taken <= endpoint.Config.Acceptors, "endpoint places back to 0");
