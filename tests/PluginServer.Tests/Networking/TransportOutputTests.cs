@@ -110,7 +110,8 @@ public sealed class TransportOutputTests(TransportFactory factory) : TransportTe
         await link.ReceiveAsync((int)written);
         await flush.Within();
 
-        var big = Random(8 << 20);
+        // More than both kernel buffers take: the stream before has let them grow, to some 10 MiB together.
+        var big = Random(32 << 20);
         using var source = new CancellationTokenSource();
         var copy = (byte[])big.Clone();
         var pending = link.Server.Output.WriteAsync(copy, source.Token);
