@@ -47,14 +47,16 @@ internal sealed class UnloadTests
             """{ "Serializers": { "settings": { "kind": "Fancy", "depth": 2 } } }""");
         await using var server = await TestServer.StartAsync(workspace);
         var before = (Heap: 0L, Assemblies: 0);
-        var blocking = GC.GetGCMemoryInfo(GCKind.FullBlocking).Index;
+        using var blocking = new BlockingCollections();
+        var from = BlockingCollections.Last;
         for (var swap = 0; swap < swaps; swap++)
         {
             if (swap == swaps / 2)
             {
-                Assert.That(GC.GetGCMemoryInfo(GCKind.FullBlocking).Index, Is.EqualTo(blocking), "no blocking collection");
+                var half = BlockingCollections.Last;
                 before = await SampleAsync(server, swap);
-                blocking = GC.GetGCMemoryInfo(GCKind.FullBlocking).Index;
+                Assert.That(await blocking.BetweenAsync(from, half), Is.Empty, "blocking collections");
+                from = BlockingCollections.Last;
             }
 
             for (var connection = 0; connection < 3; connection++)
@@ -68,8 +70,9 @@ internal sealed class UnloadTests
         }
 
         await AssertGoneAsync(server);
-        Assert.That(GC.GetGCMemoryInfo(GCKind.FullBlocking).Index, Is.EqualTo(blocking), "no blocking collection");
+        var end = BlockingCollections.Last;
         var after = await SampleAsync(server, swaps);
+        Assert.That(await blocking.BetweenAsync(from, end), Is.Empty, "blocking collections");
         if (swaps >= 100)
         {
             Assert.That(after.Heap, Is.LessThan(before.Heap * 1.05), "what is made once has been made in the first half");
