@@ -14,8 +14,8 @@ internal sealed class ChaosNetwork(ChaosSite site, Random random, ChaosTally tal
     {
         while (!stop.IsCancellationRequested)
         {
-            // Honest endpoints less often, so that their clients come in now and then.
-            if (random.OneIn(4))
+            // Honest endpoints less often: deaths in such number that they are always failed would keep their clients outside.
+            if (random.OneIn(10))
             {
                 Accepting(random.Pick(ChaosSite.Honest));
             }
@@ -62,7 +62,7 @@ internal sealed class ChaosNetwork(ChaosSite site, Random random, ChaosTally tal
                 Fail(faults, error, AcceptFaults.Classify(error) == AcceptFault.Continue ? random.Next(100, 1500) : random.Next(2, EnoughToFail));
                 tally.Count("accept storms planned");
                 break;
-            case 3:
+            case 3 when !ChaosSite.Honest.Contains(endpoint) || random.OneIn(4):
                 var crashes = random.OneIn(10) ? EnoughToFail : random.Next(1, 3);
                 faults.FailAccepts(Crash, crashes);
                 tally.Count("acceptor crashes planned");

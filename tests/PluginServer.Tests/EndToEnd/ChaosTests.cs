@@ -88,7 +88,7 @@ internal sealed class ChaosTests
             _storm.Token);
         await memory.WatchAsync(site, Length, _storm.Token);
         await _storm.CancelAsync();
-        await Task.WhenAll(storm).WaitAsync(2 * Deadline.Length);
+        await Task.WhenAll(storm).WaitAsync(4 * Deadline.Length);
         Assert.That(_tally.Failures, Is.Empty, Failure);
         await site.CalmAsync();
         await driver.AssertServesAsync();

@@ -45,7 +45,8 @@ internal sealed class HonestConnection : IDisposable
     /// <summary>Sends something and reads the answer.</summary>
     public async Task RoundAsync()
     {
-        _patience.CancelAfter(Support.Deadline.Length);
+        // An endpoint that has failed is tried every 30 s, and each time the next fault may be there already.
+        _patience.CancelAfter(_round == 0 ? 3 * Support.Deadline.Length : Support.Deadline.Length);
         if (_separator.Length == 0)
         {
             await EchoAsync();

@@ -14,6 +14,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
 
     public TransportConnection Server => server;
 
+    /// <summary>Of loopback TCP where no address is given; the file of a Unix socket is gone once it is open.</summary>
     public static async Task<Link> OpenAsync(Transport transport, EndPoint? address = null, int readLimit = 1 << 20)
     {
         using var listening = Listen(address ?? new IPEndPoint(IPAddress.Loopback, 0));
@@ -26,6 +27,11 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
 
         // Not ConnectAsync, after which even the client's own calls would allocate. The backlog answers at once.
         client.Connect(dual ? new IPEndPoint(IPAddress.Loopback, ((IPEndPoint)listening.LocalEndPoint!).Port) : listening.LocalEndPoint!);
+        if (address is UnixDomainSocketEndPoint)
+        {
+            File.Delete(address.ToString()!);
+        }
+
         var accepted = await transport.AcceptAsync(listening, CancellationToken.None).Within();
         if (client.ProtocolType == ProtocolType.Tcp)
         {
@@ -112,9 +118,25 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     }
 
     /// <summary>The client goes away by a reset.</summary>
-    public void Reset()
+    public async Task ResetAsync()
     {
-        client.LingerState = new LingerOption(true, 0);
+        if (client.AddressFamily != AddressFamily.Unix)
+        {
+            client.LingerState = new LingerOption(true, 0);
+        }
+        else if (client.Available == 0)
+        {
+            // A Unix socket resets its peer when it is closed with something unread (unix_release_sock in Linux's af_unix.c).
+            try
+            {
+                await server.Output.WriteAsync(new byte[1]).Within();
+            }
+            catch (ConnectionClosedException)
+            {
+                // There is nobody to reset.
+            }
+        }
+
         client.Dispose();
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net;
+using System.Net.Sockets;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
 
@@ -21,6 +22,8 @@ public abstract class TransportTests
 
     private protected Transport Transport { get; }
 
+    private protected bool Unix => _factory.Unix;
+
     private protected Func<int> Rented { get; }
 
     [TearDown]
@@ -34,11 +37,31 @@ public abstract class TransportTests
         Assert.That(Rented(), Is.Zero, "blocks are still rented");
     }
 
+    /// <summary>One that the test is to end, where many are opened in turn.</summary>
+    private protected Task<Link> OpenOwnAsync() => Link.OpenAsync(Transport, _factory.NewAddress());
+
+    private protected Socket Listen() => Link.Listen(_factory.NewAddress());
+
+    private protected Socket NewClient() => new(Unix ? AddressFamily.Unix : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+
     private protected async Task<Link> OpenAsync(EndPoint? address = null, int readLimit = 1 << 20)
     {
-        var link = await Link.OpenAsync(Transport, address, readLimit);
+        var link = await Link.OpenAsync(Transport, address ?? _factory.NewAddress(), readLimit);
         _links.Add(link);
         return link;
+    }
+
+    /// <summary>The end of what the client receives is a reset. A Unix socket has none where the server left nothing unread.</summary>
+    private protected async Task AssertResetAsync(Task receiving)
+    {
+        if (Unix)
+        {
+            await receiving;
+            return;
+        }
+
+        var error = await Assert.CatchAsync<SocketException>(() => receiving);
+        Assert.That(error!.SocketErrorCode, Is.EqualTo(SocketError.ConnectionReset));
     }
 
     private protected static byte[] Random(int count)
