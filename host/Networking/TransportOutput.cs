@@ -155,9 +155,9 @@ internal sealed partial class TransportOutput(PipedConnection connection, BlockP
                 return;
             }
 
-            _completed = true;
             if (exception is null)
             {
+                _completed = true;
                 _queue.FlushLast();
                 SendAll();
             }
@@ -167,7 +167,12 @@ internal sealed partial class TransportOutput(PipedConnection connection, BlockP
 
         if (exception is not null)
         {
+            // Before it counts as completed: whoever sends what still waits would end it with a FIN, as if it were whole.
             connection.Abort(CloseCause.Aborted, "The handler completed its output with an error: " + FaultText.MessageOf(exception));
+            lock (_gate)
+            {
+                _completed = true;
+            }
         }
         else if (failure != SocketError.Success)
         {

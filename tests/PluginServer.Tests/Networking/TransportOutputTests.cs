@@ -198,6 +198,25 @@ public sealed class TransportOutputTests(TransportFactory factory) : TransportTe
         await AssertResetAsync(link.ReceiveAllAsync());
     }
 
+    /// <summary>The last bytes that wait find room just then: a FIN behind them would make an answer look whole that is not.</summary>
+    [Test]
+    public async Task Complete_with_an_exception_sends_no_FIN_however_the_room_comes()
+    {
+        var link = await OpenAsync();
+        var (flush, written) = await WriteUntilHeldBackAsync(link.Server, new byte[100_000]);
+        var receiving = Task.CompletedTask;
+        link.Server.Output.Complete(new TellingException(() =>
+        {
+            link.ReceiveAsync((int)written).Within().GetAwaiter().GetResult();
+            flush.Within().GetAwaiter().GetResult();
+            receiving = link.ReceiveAllAsync();
+
+            // So long that a FIN would have come before the reset.
+            receiving.Wait(TimeSpan.FromMilliseconds(50));
+        }));
+        await AssertResetAsync(receiving);
+    }
+
     [Test]
     public async Task A_source_that_refuses_costs_only_its_own_connection()
     {
@@ -212,6 +231,18 @@ public sealed class TransportOutputTests(TransportFactory factory) : TransportTe
         var receiving = link.ReceiveAllAsync();
         await Assert.CatchAsync<ConnectionClosedException>(() => pending.Within());
         await AssertResetAsync(receiving);
+    }
+
+    private sealed class TellingException(Action asked) : Exception
+    {
+        public override string Message
+        {
+            get
+            {
+                asked();
+                return "no answer";
+            }
+        }
     }
 
     private sealed class RefusingMemory(int size) : MemoryManager<byte>
