@@ -73,6 +73,9 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     public bool Cut(string reason)
     {
         transport.Abort(CloseCause.Cut, reason);
+
+        // It may have come in after everyone was asked, and its handler wait for nothing else.
+        Drain();
         return transport.End.Cause == CloseCause.Cut;
     }
 

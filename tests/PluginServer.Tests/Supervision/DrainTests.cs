@@ -81,6 +81,19 @@ internal sealed class DrainTests
         await stop;
     }
 
+    /// <summary>Who came in after everyone was asked to finish: his handler may wait for nothing else.</summary>
+    [Test]
+    public async Task Whoever_is_cut_unasked_is_asked_too()
+    {
+        await using var server = await TestServer.StartAsync("Misbehaving", "UnreadingHandler");
+        using var client = await server.ConnectAsync();
+        var inside = server.Endpoint().Connections;
+        await Deadline.UntilAsync(() => inside.Count == 1, "the client is inside");
+        Assert.That(inside.Cut("the test cut it"), Is.EqualTo(1));
+        await inside.WhenEmpty().Within();
+        Assert.That(await client.EndsInResetAsync(), Is.True);
+    }
+
     [Test]
     public async Task Two_drains_at_once_each_have_their_deadline_and_the_shorter_one_cuts()
     {
