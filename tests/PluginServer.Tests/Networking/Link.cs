@@ -9,6 +9,7 @@ namespace PluginServer.Tests.Networking;
 internal sealed class Link(Socket client, TransportConnection server) : IAsyncDisposable
 {
     private Task? _finished;
+    private bool _served;
 
     public Socket Client => client;
 
@@ -60,19 +61,23 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     public Task FinishAsync() => _finished ??= server.FinishAsync();
 
     /// <summary>Runs a handler as the host does: without the synchronisation context of a test.</summary>
-    public Task ServeAsync(Func<TransportConnection, Task> handler) => Task.Run(async () =>
+    public Task ServeAsync(Func<TransportConnection, Task> handler)
     {
-        try
+        _served = true;
+        return Task.Run(async () =>
         {
-            await handler(server);
-        }
-        catch (ConnectionClosedException)
-        {
-            // Not a fault of the handler.
-        }
+            try
+            {
+                await handler(server);
+            }
+            catch (ConnectionClosedException)
+            {
+                // Not a fault of the handler.
+            }
 
-        await FinishAsync();
-    });
+            await FinishAsync();
+        });
+    }
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {
@@ -117,14 +122,14 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
         }
     }
 
-    /// <summary>The client goes away by a reset.</summary>
+    /// <summary>The client goes away by a reset; over a Unix socket, while a handler runs, maybe in order.</summary>
     public async Task ResetAsync()
     {
         if (client.AddressFamily != AddressFamily.Unix)
         {
             client.LingerState = new LingerOption(true, 0);
         }
-        else if (client.Available == 0)
+        else if (client.Available == 0 && !_served)
         {
             // A Unix socket resets its peer when it is closed with something unread (unix_release_sock in Linux's af_unix.c).
             try
