@@ -46,8 +46,9 @@ internal sealed partial class TransportInput
         TaskCompletionSource discarded;
         lock (_gate)
         {
-            // Nothing can arrive after a FIN; and an abort that End has missed here closed the socket before.
-            if (_fin || _error != SocketError.Success)
+            // Nothing can arrive after a FIN, nor after an abort. End comes after the ending is set and needs the lock: it either finds
+            // the source or has left the ending to be seen.
+            if (_fin || _error != SocketError.Success || connection.Ending is not null)
             {
                 return;
             }

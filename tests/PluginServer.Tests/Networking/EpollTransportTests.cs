@@ -54,7 +54,7 @@ internal sealed class EpollTransportTests
                 await connection.Output.WriteAsync(new byte[1]);
             }
         });
-        _ = other.ServeAsync(EchoAsync);
+        _ = other.ServeAsync(TransportTests.EchoAsync);
         while (!blocked.Task.IsCompleted)
         {
             await stuck.SendAsync(new byte[1]);
@@ -92,7 +92,7 @@ internal sealed class EpollTransportTests
         }
 
         var other = await Link.OpenAsync(_transport);
-        var echo = other.ServeAsync(EchoAsync);
+        var echo = other.ServeAsync(TransportTests.EchoAsync);
         await Task.WhenAll(blockers.Select(link => link.SendAsync(new byte[1])));
         for (var ping = 0; ping < 20; ping++)
         {
@@ -115,8 +115,8 @@ internal sealed class EpollTransportTests
     {
         await using var flooding = await Link.OpenAsync(_transport);
         await using var other = await Link.OpenAsync(_transport);
-        _ = flooding.ServeAsync(EchoAsync);
-        _ = other.ServeAsync(EchoAsync);
+        _ = flooding.ServeAsync(TransportTests.EchoAsync);
+        _ = other.ServeAsync(TransportTests.EchoAsync);
         var over = false;
         var sending = Task.Run(async () =>
         {
@@ -184,7 +184,7 @@ internal sealed class EpollTransportTests
             {
                 await using var link = await Link.OpenAsync(_transport);
                 Volatile.Write(ref alive[lane], link.Server);
-                var serving = link.ServeAsync(EchoAsync);
+                var serving = link.ServeAsync(TransportTests.EchoAsync);
                 var pattern = new byte[100];
                 new Random((lane * 1_000_003) + round).NextBytes(pattern);
                 try
@@ -256,6 +256,23 @@ internal sealed class EpollTransportTests
         _transport.BeforeCall = null;
     }
 
+    /// <summary>No event comes of a descriptor that is closed, so whoever would wait for one has to see the ending; time stands still here.</summary>
+    [Test]
+    public async Task An_abort_at_the_moment_of_FIN_leaves_the_end_nothing_to_wait_for()
+    {
+        var transport = new EpollTransport(new ManualTime());
+        await using var link = await Link.OpenAsync(transport);
+        Assert.That(link.Server.Input.TryRead(out _), Is.False, "it knows that nothing has arrived");
+        transport.BeforeCall = () =>
+        {
+            transport.BeforeCall = null;
+            link.Server.Abort(CloseCause.Cut, "cut");
+        };
+        await link.FinishAsync().Within();
+        Assert.That(link.Server.End, Is.EqualTo((CloseCause.Cut, "cut")));
+        Assert.That(transport.Blocks.Rented, Is.Zero);
+    }
+
     [Test]
     public async Task A_detached_descriptor_lives_on_and_can_be_attached_again()
     {
@@ -266,7 +283,7 @@ internal sealed class EpollTransportTests
         Assert.That(first.End.Cause, Is.EqualTo(CloseCause.None));
         var again = _transport.Attach(new EpollAccepted(number, remote: null), new ConnectionLimits { ReadLimit = 1 << 20 });
         await using var second = new Link(link.Client, again);
-        var serving = second.ServeAsync(EchoAsync);
+        var serving = second.ServeAsync(TransportTests.EchoAsync);
         await second.SendAsync("again"u8.ToArray());
         Assert.That(await second.ReceiveAsync(5), Is.EqualTo("again"u8.ToArray()));
         link.Client.Shutdown(SocketShutdown.Send);
@@ -305,23 +322,5 @@ internal sealed class EpollTransportTests
         await client.ReadExactlyAsync(received).AsTask().Within();
         await sending.AsTask().Within();
         Assert.That(received.AsSpan().SequenceEqual(bytes));
-    }
-
-    private static async Task EchoAsync(TransportConnection connection)
-    {
-        while (true)
-        {
-            var result = await connection.Input.ReadAsync();
-            foreach (var segment in result.Buffer)
-            {
-                await connection.Output.WriteAsync(segment);
-            }
-
-            connection.Input.AdvanceTo(result.Buffer.End);
-            if (result.IsCompleted)
-            {
-                return;
-            }
-        }
     }
 }

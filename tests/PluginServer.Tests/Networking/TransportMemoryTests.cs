@@ -5,7 +5,7 @@ using PluginServer.Tests.Support;
 namespace PluginServer.Tests.Networking;
 
 [NonParallelizable]
-[TestFixtureSource(typeof(TransportFactory), nameof(TransportFactory.All))]
+[TestFixtureSource(typeof(TransportFactory), nameof(TransportFactory.Unhindered))]
 public sealed class TransportMemoryTests(TransportFactory factory) : TransportTests(factory)
 {
     private const int Echoes = 20_000;

@@ -71,7 +71,7 @@ public abstract class TransportTests
         return bytes;
     }
 
-    private protected static async Task EchoAsync(TransportConnection connection)
+    internal static async Task EchoAsync(TransportConnection connection)
     {
         while (true)
         {
