@@ -3,7 +3,7 @@ namespace PluginServer.Configuration;
 /// <summary>How an endpoint moves bytes, as <c>transport</c> says.</summary>
 internal enum TransportKind
 {
-    /// <summary>The best that this version has on this system.</summary>
+    /// <summary>Epoll on Linux, sockets elsewhere.</summary>
     Auto,
 
     Epoll,

@@ -14,16 +14,11 @@ internal sealed unsafe class EpollEvents
     // Never freed: the thread that waits in the kernel may be the last one to touch it. One per loop.
     public EpollEvents(int count)
     {
-        Count = count;
         _entries = (byte*)NativeMemory.AllocZeroed((nuint)count, (nuint)Size);
     }
 
     /// <summary>Of one entry on this machine.</summary>
     public static int Size => SizeOn(RuntimeInformation.ProcessArchitecture);
-
-    public int Count { get; }
-
-    public byte* Entries => _entries;
 
     private static bool IsPacked { get; } = SizeOn(RuntimeInformation.ProcessArchitecture) == 12;
 
@@ -35,9 +30,12 @@ internal sealed unsafe class EpollEvents
         *(ulong*)(entry + (IsPacked ? 4 : 8)) = data;
     }
 
+    /// <summary>Where an entry begins; the array goes on from there.</summary>
+    public byte* At(int index) => _entries + (index * (IsPacked ? 12 : 16));
+
     public (uint Events, ulong Data) Read(int index)
     {
-        var entry = _entries + (index * (IsPacked ? 12 : 16));
+        var entry = At(index);
         return (*(uint*)entry, *(ulong*)(entry + (IsPacked ? 4 : 8)));
     }
 }

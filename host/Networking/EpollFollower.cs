@@ -3,13 +3,14 @@ using System.Diagnostics.CodeAnalysis;
 namespace PluginServer.Networking;
 
 /// <summary>A thread that leads the loop when it is its turn, and waits in between.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "Lives as long as its thread, which never ends.")]
+[SuppressMessage("Design", "CA1001", Justification = "Lives as long as its thread, and holds no handle.")]
 internal sealed class EpollFollower
 {
     private readonly SemaphoreSlim _turn = new(0);
     private readonly Action<EpollFollower> _lead;
     private IEpollTarget? _inside;
     private int _number;
+    private bool _ends;
 
     public EpollFollower(string name, Action<EpollFollower> lead)
     {
@@ -51,13 +52,21 @@ internal sealed class EpollFollower
         _turn.Release();
     }
 
+    /// <summary>It will not lead again.</summary>
+    public void End()
+    {
+        Volatile.Write(ref _ends, true);
+        _turn.Release();
+    }
+
     private void Run()
     {
         Volatile.Write(ref _number, Libc.ThreadNumber());
-        while (true)
+        _turn.Wait();
+        while (!Volatile.Read(ref _ends))
         {
-            _turn.Wait();
             _lead(this);
+            _turn.Wait();
         }
     }
 }

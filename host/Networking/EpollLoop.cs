@@ -8,28 +8,30 @@ namespace PluginServer.Networking;
 /// the rest of the batch and leads from then on.</summary>
 /// <remarks>All that decides is one word: the term of the leader, and the index of the event that is next. The leader takes an event,
 /// and the monitor a term away, by exchanging it; whoever finds it changed no longer leads.</remarks>
-internal sealed unsafe class EpollLoop
+internal sealed class EpollLoop : IDisposable
 {
     /// <summary>With so many handlers blocking at once the loop stands still until one returns.</summary>
     public const int MostFollowers = 256;
-    private const int BatchSize = 512;
     private const uint Waiting = uint.MaxValue;
-    private readonly int _epoll;
-    private readonly EpollEvents _events = new(BatchSize);
+    private const ulong NoTarget = 0;
+    private readonly EpollSet _epoll = new();
+    private readonly int _end;
+    private readonly EpollBatch _batch = new();
     private readonly Stack<EpollFollower> _idle = new();
     private readonly EpollMonitor _monitor;
     private EpollFollower _leader;
     private ulong _state;
-    private int _count;
     private long _handled;
     private int _followers;
     private long _replaced;
     private long _stale;
+    private bool _ending;
+    private bool _ended;
 
     public EpollLoop()
     {
-        _epoll = Libc.CreateEpoll();
-        if (_epoll < 0)
+        _end = Libc.CreateEvent();
+        if (_end < 0 || Libc.Control(_epoll, Libc.EpollAdd, _end, Libc.EpollIn, NoTarget) < 0)
         {
             throw new SocketException((int)Libc.ErrorOf(Libc.LastError));
         }
@@ -54,6 +56,9 @@ internal sealed unsafe class EpollLoop
     /// <summary>Threads, the leader among them.</summary>
     public int Followers => Volatile.Read(ref _followers);
 
+    /// <summary>Nobody leads any more.</summary>
+    public bool HasEnded => Volatile.Read(ref _ended);
+
     /// <summary>Whether the kernel is asked for the next events.</summary>
     public bool IsWaiting => Waits(Volatile.Read(ref _state));
 
@@ -61,6 +66,19 @@ internal sealed unsafe class EpollLoop
     public (ulong State, long Handled) Progress => (Volatile.Read(ref _state), Volatile.Read(ref _handled));
 
     public static bool Waits(ulong state) => (uint)state == Waiting;
+
+    /// <summary>Has the threads end, each when its handler returns. Connections that are still open hear of no event from then on.</summary>
+    public void Dispose()
+    {
+        lock (_idle)
+        {
+            if (!_ending)
+            {
+                Volatile.Write(ref _ending, true);
+                Libc.Signal(_end);
+            }
+        }
+    }
 
     /// <summary>The leader has not gone on since: another one takes over.</summary>
     public void Replace(ulong seen)
@@ -99,18 +117,23 @@ internal sealed unsafe class EpollLoop
             }
 
             var next = (uint)state;
-            if (next < (uint)_count)
+            if (next < (uint)_batch.Count)
             {
-                var (events, data) = _events.Read((int)next);
+                var (events, data) = _batch[(int)next];
                 if (Interlocked.CompareExchange(ref _state, state + 1, state) == state)
                 {
                     Volatile.Write(ref _handled, _handled + 1);
                     Dispatch(self, events, data);
                 }
             }
+            else if (Volatile.Read(ref _ending))
+            {
+                End();
+                break;
+            }
             else if (Interlocked.CompareExchange(ref _state, (state & ~(ulong)uint.MaxValue) | Waiting, state) == state)
             {
-                _count = Math.Max(Libc.Wait(_epoll, _events.Entries, _events.Count), 0);
+                _batch.Fill(_epoll);
 
                 // A full fence: the monitor sleeps while it finds the loop waiting.
                 Interlocked.Exchange(ref _state, (ulong)self.Term << 32);
@@ -119,6 +142,26 @@ internal sealed unsafe class EpollLoop
         }
 
         Return(self);
+    }
+
+    private void End()
+    {
+        lock (_idle)
+        {
+            if (_ended)
+            {
+                return;
+            }
+
+            Volatile.Write(ref _ended, true);
+            while (_idle.TryPop(out var idle))
+            {
+                idle.End();
+            }
+
+            _epoll.Dispose();
+            _ = Libc.Close(_end);
+        }
     }
 
     // Apart from the endless loop, so that no frame that lasts holds a connection, and through it a plugin.
@@ -172,7 +215,14 @@ internal sealed unsafe class EpollLoop
     {
         lock (_idle)
         {
-            _idle.Push(follower);
+            if (_ended)
+            {
+                follower.End();
+            }
+            else
+            {
+                _idle.Push(follower);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace PluginServer.Networking;
 
 /// <summary>Looks once a tick whether the leader of a loop goes on, and sleeps while the loop has nothing to do.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "Lives as long as its thread, which never ends.")]
+[SuppressMessage("Design", "CA1001", Justification = "Lives as long as its thread, and holds no handle.")]
 internal sealed class EpollMonitor
 {
     private const int TickMilliseconds = 2;
@@ -65,7 +65,7 @@ internal sealed class EpollMonitor
     {
         var last = _loop.Progress;
         var idle = 0;
-        while (true)
+        while (!_loop.HasEnded)
         {
             Thread.Sleep(TickMilliseconds);
             Judge();

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 namespace PluginServer.Networking;
 
 /// <summary>Who is registered in one epoll set, by the number of the descriptor.</summary>
-internal sealed class EpollTargets(int epoll)
+internal sealed class EpollTargets(EpollSet epoll)
 {
     private readonly Lock _gate = new();
     private IEpollTarget?[] _targets = new IEpollTarget?[256];
@@ -23,6 +23,7 @@ internal sealed class EpollTargets(int epoll)
 
     /// <summary>Registers a descriptor once, for everything: from now on its events come.</summary>
     /// <exception cref="SocketException">It could not: out of memory, or fs.epoll.max_user_watches.</exception>
+    /// <exception cref="ObjectDisposedException">The loop has ended.</exception>
     public void Add(int descriptor, IEpollTarget target, uint events)
     {
         lock (_gate)
@@ -48,7 +49,7 @@ internal sealed class EpollTargets(int epoll)
 
     /// <summary>Has the kernel look again: what is ready is reported once more, behind whoever is ready now.</summary>
     public void Renew(int descriptor, IEpollTarget target, uint events) =>
-        _ = Libc.Control(epoll, Libc.EpollModify, descriptor, events, Data(descriptor, target));
+        TryControl(Libc.EpollModify, descriptor, events, Data(descriptor, target));
 
     /// <summary>Before close(2), after which the number may be another's. The kernel itself forgets at close; see epoll(7).</summary>
     public void Forget(int descriptor)
@@ -63,7 +64,7 @@ internal sealed class EpollTargets(int epoll)
     public void Remove(int descriptor)
     {
         Forget(descriptor);
-        _ = Libc.Control(epoll, Libc.EpollDelete, descriptor, 0, 0);
+        TryControl(Libc.EpollDelete, descriptor, 0, 0);
     }
 
     /// <summary>Whose event it is; null when its descriptor is closed, and the number perhaps another's by now.</summary>
@@ -72,6 +73,18 @@ internal sealed class EpollTargets(int epoll)
         var targets = Volatile.Read(ref _targets);
         var descriptor = (int)(uint)data;
         return descriptor < targets.Length && Volatile.Read(ref targets[descriptor]) is { } target && target.Generation == (uint)(data >> 32) ? target : null;
+    }
+
+    private void TryControl(int operation, int descriptor, uint events, ulong data)
+    {
+        try
+        {
+            _ = Libc.Control(epoll, operation, descriptor, events, data);
+        }
+        catch (ObjectDisposedException)
+        {
+            // A handler that has outlived the host's stop: nobody is told of events any more.
+        }
     }
 
     private static ulong Data(int descriptor, IEpollTarget target) => ((ulong)target.Generation << 32) | (uint)descriptor;

@@ -34,6 +34,14 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
         listening.Dispose();
     }
 
+    public override void Dispose()
+    {
+        if (_loop.IsValueCreated)
+        {
+            Loop.Dispose();
+        }
+    }
+
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits)
     {
         // The number before it is taken: what fails until then leaves the socket with the caller.

@@ -40,21 +40,26 @@ internal static unsafe partial class Libc
 
     public static int CreateEvent() => eventfd(0, CloseOnExec | NonBlocking);
 
-    public static int Control(int epoll, int operation, int descriptor, uint events, ulong data)
+    public static void Signal(int eventDescriptor)
+    {
+        var one = 1L;
+        _ = write(eventDescriptor, &one, sizeof(long));
+    }
+
+    /// <exception cref="ObjectDisposedException">The set is closed.</exception>
+    public static int Control(EpollSet epoll, int operation, int descriptor, uint events, ulong data)
     {
         var entry = stackalloc byte[EpollEvents.LargestEntry];
         EpollEvents.Write(entry, events, data);
         return epoll_ctl(epoll, operation, descriptor, entry);
     }
 
-    public static int Wait(int epoll, byte* events, int count) => epoll_wait(epoll, events, count, -1);
+    public static int Wait(EpollSet epoll, byte* events, int count, bool wait) => epoll_wait(epoll, events, count, wait ? -1 : 0);
 
     /// <summary>accept(2): the new descriptor does not inherit O_NONBLOCK on Linux, so it is asked for.</summary>
     public static int Accept(int listening, byte* address, int* length) => accept4(listening, address, length, NonBlocking | CloseOnExec);
 
     public static int LocalAddress(int descriptor, byte* address, int* length) => getsockname(descriptor, address, length);
-
-    public static int RemoteAddress(int descriptor, byte* address, int* length) => getpeername(descriptor, address, length);
 
     public static nint Receive(int descriptor, byte* target, nint count) => recv(descriptor, target, count, 0);
 
@@ -146,15 +151,19 @@ internal static unsafe partial class Libc
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int epoll_ctl(int epoll, int operation, int descriptor, byte* entry);
+    private static partial int epoll_ctl(EpollSet epoll, int operation, int descriptor, byte* entry);
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int epoll_wait(int epoll, byte* events, int count, int milliseconds);
+    private static partial int epoll_wait(EpollSet epoll, byte* events, int count, int milliseconds);
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
     private static partial int eventfd(uint initial, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int descriptor, void* source, nint count);
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
@@ -163,10 +172,6 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
     private static partial int getsockname(int descriptor, byte* address, int* length);
-
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int getpeername(int descriptor, byte* address, int* length);
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]

@@ -35,6 +35,10 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
         }
     }
 
+    public override void Dispose()
+    {
+    }
+
     public override TransportConnection Attach(AcceptedSocket accepted, ConnectionLimits limits)
     {
         var socket = accepted.TakeSocket();

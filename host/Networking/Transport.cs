@@ -3,7 +3,7 @@ using System.Net.Sockets;
 namespace PluginServer.Networking;
 
 /// <summary>How bytes move: accepts from a listening socket, and turns an accepted one into pipes.</summary>
-internal abstract class Transport
+internal abstract class Transport : IDisposable
 {
     /// <summary>The name in status: "sockets" or "epoll".</summary>
     public abstract string Name { get; }
@@ -18,6 +18,9 @@ internal abstract class Transport
 
     /// <summary>Closes a listening socket; accepts that wait on it fail.</summary>
     public virtual void Close(Socket listening) => listening.Dispose();
+
+    /// <summary>Ends the threads that it has of its own. To be called when no connection is open any more but those whose handlers never return.</summary>
+    public abstract void Dispose();
 
     /// <summary>Takes over a connected stream socket, TCP or Unix, from whatever source; the transport closes it from then on.</summary>
     /// <exception cref="SocketException">It could not, and the socket is still the caller's.</exception>

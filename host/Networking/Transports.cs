@@ -3,24 +3,24 @@ using PluginServer.Configuration;
 namespace PluginServer.Networking;
 
 /// <summary>The transports of one host: each is made once, and shared by the endpoints that ask for it.</summary>
-internal sealed class Transports
+internal sealed class Transports : IDisposable
 {
-    private readonly Func<TransportKind, Transport> _of;
+    private readonly Transport _sockets;
+    private readonly Transport _epoll;
 
-    private Transports(Func<TransportKind, Transport> of) => _of = of;
+    private Transports(Transport sockets, Transport epoll) => (_sockets, _epoll) = (sockets, epoll);
 
     /// <summary>Those that this system has.</summary>
-    public static Transports OfSystem(TimeProvider time)
-    {
-        var sockets = new SocketTransport(time);
-        var epoll = new Lazy<EpollTransport>(() => new EpollTransport(time));
-
-        // "auto" becomes epoll on Linux once the whole test suite has run on it.
-        return new Transports(kind => kind == TransportKind.Epoll ? epoll.Value : sockets);
-    }
+    public static Transports OfSystem(TimeProvider time) => new(new SocketTransport(time), new EpollTransport(time));
 
     /// <summary>One for everything.</summary>
-    public static Transports Of(Transport only) => new(_ => only);
+    public static Transports Of(Transport only) => new(only, only);
 
-    public Transport For(TransportKind kind) => _of(kind);
+    public Transport For(TransportKind kind) => kind == TransportKind.Sockets || !OperatingSystem.IsLinux() ? _sockets : _epoll;
+
+    public void Dispose()
+    {
+        _sockets.Dispose();
+        _epoll.Dispose();
+    }
 }

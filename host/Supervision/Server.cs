@@ -171,6 +171,7 @@ internal sealed partial class Server : IDisposable
 
         _storms.Dispose();
         _state.Dispose();
+        _transports.Dispose();
     }
 
     private void CutLeaving()

@@ -25,9 +25,9 @@ internal sealed class ChaosSite : IAsyncDisposable
         ("unreading", "Misbehaving", "UnreadingHandler"),
     ];
 
-    private readonly SocketTransport _real;
+    private readonly Transport _real;
 
-    private ChaosSite(Workspace workspace, CountingTime time, SocketTransport real, PortTransport transport) =>
+    private ChaosSite(Workspace workspace, CountingTime time, Transport real, PortTransport transport) =>
         (Workspace, Time, _real, Transport) = (workspace, time, real, transport);
 
     public Workspace Workspace { get; }
@@ -42,12 +42,12 @@ internal sealed class ChaosSite : IAsyncDisposable
 
     public int? HostLimit { get; set; }
 
-    public int RentedBlocks => _real.Blocks.Rented;
+    public int RentedBlocks => _real.RentedBlocks();
 
     public static async Task<ChaosSite> StartAsync()
     {
         var time = new CountingTime();
-        var real = new SocketTransport(time);
+        var real = DefaultTransport.Create(time);
         var site = new ChaosSite(new Workspace().With("Swap", "Misbehaving", "Echo").Version("1"), time, real, new PortTransport(real, time));
         site.Configure();
         site.Host = await TestServer.StartAsync(site.Workspace, time, site.Transport, keep: true);

@@ -136,7 +136,7 @@ internal sealed class ConnectionRulesTests
     [Test]
     public async Task A_client_that_sends_for_ever_without_a_delimiter_is_closed_at_the_read_limit()
     {
-        var transport = new SocketTransport(TimeProvider.System);
+        var transport = DefaultTransport.Create(TimeProvider.System);
         await using var server = await TestServer.StartAsync(new Workspace().With("Behaviours").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "DelimiterHandler", "readLimit": 100000 } ]"""), transport: transport);
         using var client = await server.ConnectAsync();
         var block = new byte[16 * 1024];
@@ -147,7 +147,7 @@ internal sealed class ConnectionRulesTests
                 while (true)
                 {
                     await client.SendAsync(block);
-                    most = Math.Max(most, transport.Blocks.Rented);
+                    most = Math.Max(most, transport.RentedBlocks());
                 }
             },
             Throws.InstanceOf<SocketException>());

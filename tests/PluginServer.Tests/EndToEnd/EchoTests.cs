@@ -35,7 +35,7 @@ internal sealed class EchoTests
     [Test]
     public async Task A_client_that_never_reads_costs_at_most_1_MiB()
     {
-        var transport = new SocketTransport(TimeProvider.System);
+        var transport = DefaultTransport.Create(TimeProvider.System);
         await using var server = await TestServer.StartAsync(new Workspace().With("Echo").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]"""), transport: transport);
         using var client = await server.ConnectAsync();
         client.Socket.Blocking = false;
@@ -46,7 +46,7 @@ internal sealed class EchoTests
         for (var refused = 0; refused < 200;)
         {
             client.Socket.Send(block, System.Net.Sockets.SocketFlags.None, out var error);
-            most = Math.Max(most, transport.Blocks.Rented);
+            most = Math.Max(most, transport.RentedBlocks());
             if (error == System.Net.Sockets.SocketError.WouldBlock)
             {
                 refused++;
@@ -61,11 +61,11 @@ internal sealed class EchoTests
     [Test]
     public async Task A_client_that_never_reads_a_flood_costs_at_most_1_MiB()
     {
-        var transport = new SocketTransport(TimeProvider.System);
+        var transport = DefaultTransport.Create(TimeProvider.System);
         await using var server = await TestServer.StartAsync(new Workspace().With("Behaviours").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "FloodHandler" } ]"""), transport: transport);
         using var client = await server.ConnectAsync();
-        await Deadline.UntilAsync(() => transport.Blocks.Rented > 0, "the kernel's buffers are full and the host queues");
-        Assert.That((long)transport.Blocks.Rented * Block.Size, Is.LessThanOrEqualTo(1 << 20));
+        await Deadline.UntilAsync(() => transport.RentedBlocks() > 0, "the kernel's buffers are full and the host queues");
+        Assert.That((long)transport.RentedBlocks() * Block.Size, Is.LessThanOrEqualTo(1 << 20));
     }
 
     private static async Task EchoAsync(int chunk, int bytes)

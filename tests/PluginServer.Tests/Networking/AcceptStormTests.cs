@@ -30,7 +30,7 @@ internal sealed class AcceptStormTests
     [TestCaseSource(nameof(Errors))]
     public async Task Costs_nobody_else_anything(SocketError error)
     {
-        var transport = new FaultyTransport(new SocketTransport(TimeProvider.System), _time);
+        var transport = new FaultyTransport(DefaultTransport.Create(TimeProvider.System), _time);
         await using var server = await TestServer.StartAsync(
             new Workspace().With("Echo").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]"""), _time, transport);
         using var live = await server.ConnectAsync();

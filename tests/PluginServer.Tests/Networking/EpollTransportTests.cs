@@ -18,6 +18,9 @@ internal sealed class EpollTransportTests
 
     private static int Churn => int.TryParse(Environment.GetEnvironmentVariable("PLUGINSERVER_CHURN"), out var size) ? size : 1000;
 
+    [TearDown]
+    public void EndThreads() => _transport.Dispose();
+
     [TestCase(Architecture.X64, 12)]
     [TestCase(Architecture.Arm64, 16)]
     public void An_event_is_as_large_as_the_headers_say(Architecture machine, int size) => Assert.That(EpollEvents.SizeOn(machine), Is.EqualTo(size));
@@ -26,7 +29,7 @@ internal sealed class EpollTransportTests
     public unsafe void What_is_written_of_an_event_is_read_again()
     {
         var events = new EpollEvents(2);
-        EpollEvents.Write(events.Entries + EpollEvents.Size, 0x80002005, 0x1234567890abcdef);
+        EpollEvents.Write(events.At(1), 0x80002005, 0x1234567890abcdef);
         Assert.That(events.Read(1), Is.EqualTo((0x80002005u, 0x1234567890abcdeful)));
     }
 
@@ -260,7 +263,7 @@ internal sealed class EpollTransportTests
     [Test]
     public async Task An_abort_at_the_moment_of_FIN_leaves_the_end_nothing_to_wait_for()
     {
-        var transport = new EpollTransport(new ManualTime());
+        using var transport = new EpollTransport(new ManualTime());
         await using var link = await Link.OpenAsync(transport);
         var leftBehind = link.Server.Input.ReadAsync().AsTask();
         transport.BeforeCall = () =>

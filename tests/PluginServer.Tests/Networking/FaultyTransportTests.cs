@@ -148,7 +148,7 @@ internal sealed class FaultyTransportTests
 
     private FaultyTransport Faulty(Action<FaultyTransport> plan)
     {
-        var transport = new FaultyTransport(new SocketTransport(TimeProvider.System), _time);
+        var transport = new FaultyTransport(DefaultTransport.Create(TimeProvider.System), _time);
         plan(transport);
         return transport;
     }

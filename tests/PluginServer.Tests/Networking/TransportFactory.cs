@@ -1,36 +1,32 @@
 using System.Net;
 using System.Net.Sockets;
 using PluginServer.Networking;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
 /// <summary>A transport under test, what its connections run over, and how to count the blocks that they hold.</summary>
 public sealed class TransportFactory
 {
-    private static readonly (string Name, Func<TimeProvider, (Transport Transport, Func<int> Rented)> Create)[] Transports =
+    private static readonly (string Name, bool Wide, Func<TimeProvider, Transport> Create)[] Transports =
     [
-        ("sockets", static time =>
-        {
-            var transport = new SocketTransport(time);
-            return (transport, () => transport.Blocks.Rented);
-        }),
-        ("epoll", static time => Epoll(time, beforeCall: null)),
+        ("sockets", false, static time => new SocketTransport(time)),
+        ("epoll", false, static time => new EpollTransport(time)),
 
         // As long between the check that a descriptor is open and the call on it as an abort and the next accept need.
-        ("epoll, wide windows", static time => Epoll(time, static () => Thread.SpinWait(1000))),
+        ("epoll, wide windows", true, static time => new EpollTransport(time) { BeforeCall = static () => Thread.SpinWait(1000) }),
     ];
 
     private readonly string _name;
-    private readonly Func<TimeProvider, (Transport Transport, Func<int> Rented)> _create;
-
     private readonly bool _wide;
+    private readonly Func<TimeProvider, Transport> _create;
 
-    private TransportFactory(string name, bool unix, Func<TimeProvider, (Transport Transport, Func<int> Rented)> create)
+    private TransportFactory(string name, bool wide, bool unix, Func<TimeProvider, Transport> create)
     {
         _name = $"{name}, {(unix ? "unix" : "tcp")}";
-        Unix = unix;
-        _wide = name.EndsWith("wide windows", StringComparison.Ordinal);
+        _wide = wide;
         _create = create;
+        Unix = unix;
     }
 
     /// <summary>Whether the connections are those of a Unix socket; of loopback TCP otherwise.</summary>
@@ -41,18 +37,16 @@ public sealed class TransportFactory
         from transport in Transports
         where OperatingSystem.IsLinux() || transport.Name == "sockets"
         from unix in new[] { false, true }
-        select new TransportFactory(transport.Name, unix, transport.Create);
+        select new TransportFactory(transport.Name, transport.Wide, unix, transport.Create);
 
     /// <summary>Those that are as fast as they can, where time and memory are measured.</summary>
     public static IEnumerable<TransportFactory> Unhindered() => All().Where(factory => !factory._wide);
 
-    private static (Transport Transport, Func<int> Rented) Epoll(TimeProvider time, Action? beforeCall)
+    internal (Transport Transport, Func<int> Rented) Create(TimeProvider time)
     {
-        var transport = new EpollTransport(time) { BeforeCall = beforeCall };
-        return (transport, () => transport.Blocks.Rented);
+        var transport = _create(time);
+        return (transport, transport.RentedBlocks);
     }
-
-    internal (Transport Transport, Func<int> Rented) Create(TimeProvider time) => _create(time);
 
     /// <summary>Where nobody listens yet.</summary>
     internal EndPoint NewAddress() => Unix ? new UnixDomainSocketEndPoint(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName())) : new IPEndPoint(IPAddress.Loopback, 0);

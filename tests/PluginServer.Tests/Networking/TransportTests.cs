@@ -34,6 +34,7 @@ public abstract class TransportTests
             await link.DisposeAsync();
         }
 
+        Transport.Dispose();
         Assert.That(Rented(), Is.Zero, "blocks are still rented");
     }
 

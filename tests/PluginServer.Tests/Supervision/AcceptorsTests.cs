@@ -12,6 +12,9 @@ internal sealed class AcceptorsTests
     [SetUp]
     public void Reset() => _transport = new HookedTransport(TimeProvider.System);
 
+    [TearDown]
+    public void End() => _transport.Dispose();
+
     [Test]
     public async Task An_edit_starts_more_and_ends_surplus_ones_in_place()
     {

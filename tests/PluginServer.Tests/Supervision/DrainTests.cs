@@ -23,7 +23,11 @@ internal sealed class DrainTests
     }
 
     [TearDown]
-    public ValueTask StopAsync() => _server.DisposeAsync();
+    public async Task StopAsync()
+    {
+        await _server.DisposeAsync();
+        _transport.Dispose();
+    }
 
     [Test]
     public async Task It_says_who_finished_who_closed_and_who_was_cut_and_ends_paused_with_the_backlog_waiting()

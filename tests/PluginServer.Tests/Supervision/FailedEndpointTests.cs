@@ -31,7 +31,11 @@ internal sealed class FailedEndpointTests
     }
 
     [TearDown]
-    public ValueTask StopAsync() => _server.DisposeAsync();
+    public async Task StopAsync()
+    {
+        await _server.DisposeAsync();
+        _transport.Dispose();
+    }
 
     [Test]
     public async Task An_acceptor_that_dies_for_ever_costs_its_own_endpoint_new_connections_and_nobody_else_anything()

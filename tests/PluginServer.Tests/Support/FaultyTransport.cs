@@ -26,7 +26,7 @@ internal sealed class FaultyTransport(Transport real, TimeProvider time) : Trans
     private long _failed;
 
     public FaultyTransport()
-        : this(new SocketTransport(TimeProvider.System), TimeProvider.System)
+        : this(DefaultTransport.Create(TimeProvider.System), TimeProvider.System)
     {
     }
 
@@ -117,6 +117,8 @@ internal sealed class FaultyTransport(Transport real, TimeProvider time) : Trans
     }
 
     public override void Close(Socket listening) => real.Close(listening);
+
+    public override void Dispose() => real.Dispose();
 
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits)
     {

@@ -8,7 +8,7 @@ namespace PluginServer.Tests.Support;
 /// <summary>The real transport, with the listening sockets in a test's reach and a say before each accept.</summary>
 internal sealed class HookedTransport(TimeProvider time) : Transport
 {
-    private readonly SocketTransport _real = new(time);
+    private readonly Transport _real = DefaultTransport.Create(time);
     private readonly ConcurrentDictionary<int, Socket> _listening = new();
     private int _waiting;
 
@@ -56,6 +56,8 @@ internal sealed class HookedTransport(TimeProvider time) : Transport
     public override AcceptedSocket? TryAccept(Socket listening) => _real.TryAccept(listening);
 
     public override void Close(Socket listening) => _real.Close(listening);
+
+    public override void Dispose() => _real.Dispose();
 
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits) => _real.Attach(socket, limits);
 }

@@ -37,6 +37,8 @@ internal sealed class PortTransport(Transport real, TimeProvider time) : Transpo
 
     public override AcceptedSocket? TryAccept(Socket listening) => Of(listening).TryAccept(listening);
 
+    public override void Dispose() => real.Dispose();
+
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits) => Of(Port(socket.LocalEndPoint)).Attach(socket, limits);
 
     private FaultyTransport Of(Socket listening) => Of(Port(listening.LocalEndPoint));

@@ -45,12 +45,9 @@ internal sealed class TestServer : IAsyncDisposable
         var clock = time ?? TimeProvider.System;
         var watcher = watch ? new ChangeWatcher(clock, log) : null;
         watcher?.Watch(workspace.ConfigFile, read.Config!.PluginDirectory, [.. read.Config.Endpoints.Select(endpoint => endpoint.Plugin)]);
-        var server = await Server.StartAsync(read.Config!, log, clock, Transports.Of(transport ?? Default(clock))).Within();
+        var server = await Server.StartAsync(read.Config!, log, clock, Transports.Of(transport ?? DefaultTransport.Create(clock))).Within();
         return new TestServer(server, workspace, log, clock, watcher) { _keep = keep };
     }
-
-    private static Transport Default(TimeProvider time) =>
-        Environment.GetEnvironmentVariable("PLUGINSERVER_TRANSPORT") == "epoll" ? new EpollTransport(time) : new SocketTransport(time);
 
     /// <summary>A host with one endpoint, "test", on any port.</summary>
     public static Task<TestServer> StartAsync(string plugin, string? handler = null, string more = "") =>

@@ -1,0 +1,54 @@
+namespace PluginServer.Networking;
+
+/// <summary>The events that the leader of a loop handles next. Who leaves comes after whoever comes or has something to say, and only
+/// some at a time: thousands who leave in one instant keep nobody waiting.</summary>
+/// <remarks>Filled by the leader alone, while it waits: nobody takes its term away meanwhile.</remarks>
+internal sealed unsafe class EpollBatch
+{
+    /// <summary>Of those that leave, so many are handled before the kernel is asked again who else there is.</summary>
+    public const int LeaversAtOnce = 64;
+
+    private const int Size = 512;
+    private const uint Leaving = Libc.EpollReadHup | Libc.EpollHup | Libc.EpollErr;
+    private readonly EpollEvents _events = new(Size + LeaversAtOnce);
+    private readonly Queue<(uint Events, ulong Data)> _leaving = new();
+
+    public int Count { get; private set; }
+
+    public (uint Events, ulong Data) this[int index] => _events.Read(index);
+
+    /// <summary>Waits for events unless there are some left.</summary>
+    public void Fill(EpollSet epoll)
+    {
+        Count = 0;
+        int room, found;
+        do
+        {
+            room = Size - Count;
+            found = Math.Max(Libc.Wait(epoll, _events.At(Count), room, wait: Count == 0 && _leaving.Count == 0), 0);
+            PutLeaversAside(Count + found);
+        }
+        while (found == room && Count < Size);
+
+        for (var left = LeaversAtOnce; left > 0 && _leaving.TryDequeue(out var leaver); left--)
+        {
+            EpollEvents.Write(_events.At(Count++), leaver.Events, leaver.Data);
+        }
+    }
+
+    private void PutLeaversAside(int end)
+    {
+        for (var index = Count; index < end; index++)
+        {
+            var (events, data) = _events.Read(index);
+            if ((events & Leaving) != 0)
+            {
+                _leaving.Enqueue((events, data));
+            }
+            else
+            {
+                EpollEvents.Write(_events.At(Count++), events, data);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using PluginServer.Networking;
+
+namespace PluginServer.Tests.Support;
+
+/// <summary>What <c>"transport": "auto"</c> is on this system; PLUGINSERVER_TRANSPORT=sockets runs the suite on the other one.</summary>
+internal static class DefaultTransport
+{
+    public static Transport Create(TimeProvider time) =>
+        OperatingSystem.IsLinux() && Environment.GetEnvironmentVariable("PLUGINSERVER_TRANSPORT") != "sockets" ? new EpollTransport(time) : new SocketTransport(time);
+
+    /// <summary>How many blocks its connections hold.</summary>
+    public static int RentedBlocks(this Transport transport) => transport switch
+    {
+        EpollTransport epoll => epoll.Blocks.Rented,
+        SocketTransport sockets => sockets.Blocks.Rented,
+        _ => throw new ArgumentException(transport.Name, nameof(transport)),
+    };
+}
