@@ -68,7 +68,7 @@ internal sealed class EpollLoopTests
         await link.DisposeAsync();
     }
 
-    private static void When(ValueTask<ReadResult> read, Action then) => read.GetAwaiter().UnsafeOnCompleted(then);
+    private static void When(ValueTask<ReadResult> read, Action then) => read.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(then);
 
     private static async Task EchoOnceAsync(EpollTransport transport)
     {
