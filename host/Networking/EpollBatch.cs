@@ -36,12 +36,16 @@ internal sealed unsafe class EpollBatch
         }
     }
 
+    // A request whose client has nothing to add looks like a departure, so where it would have to wait the kernel is asked. The number
+    // may be another's by now: then the wrong one is asked, and nothing is lost but the order.
+    private bool IsUrgent(ulong data) => _leaving.Count >= LeaversAtOnce && Libc.HasBytes(EpollTargets.DescriptorOf(data));
+
     private void PutLeaversAside(int end)
     {
         for (var index = Count; index < end; index++)
         {
             var (events, data) = _events.Read(index);
-            if ((events & Leaving) != 0)
+            if ((events & Leaving) != 0 && !IsUrgent(data))
             {
                 _leaving.Enqueue((events, data));
             }

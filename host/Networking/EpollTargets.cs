@@ -71,9 +71,11 @@ internal sealed class EpollTargets(EpollSet epoll)
     public IEpollTarget? Find(ulong data)
     {
         var targets = Volatile.Read(ref _targets);
-        var descriptor = (int)(uint)data;
+        var descriptor = DescriptorOf(data);
         return descriptor < targets.Length && Volatile.Read(ref targets[descriptor]) is { } target && target.Generation == (uint)(data >> 32) ? target : null;
     }
+
+    public static int DescriptorOf(ulong data) => (int)(uint)data;
 
     private void TryControl(int operation, int descriptor, uint events, ulong data)
     {

@@ -27,6 +27,8 @@ internal static unsafe partial class Libc
 
     /// <summary>send(2): a peer that has gone is an error of this call, not a signal to the process.</summary>
     private const int NoSignal = 0x4000;
+    private const int Peek = 2;
+    private const int DontWait = 0x40;
     private const int OptionError = 4;
     private const int OptionLinger = 13;
     private const int TcpInfo = 11;
@@ -62,6 +64,13 @@ internal static unsafe partial class Libc
     public static int LocalAddress(int descriptor, byte* address, int* length) => getsockname(descriptor, address, length);
 
     public static nint Receive(int descriptor, byte* target, nint count) => recv(descriptor, target, count, 0);
+
+    /// <summary>recv(2) with MSG_PEEK: whether bytes wait, and not only the peer's end or nothing.</summary>
+    public static bool HasBytes(int descriptor)
+    {
+        byte first;
+        return recv(descriptor, &first, 1, Peek | DontWait) > 0;
+    }
 
     public static nint Send(int descriptor, byte* source, nint count) => send(descriptor, source, count, NoSignal);
 

@@ -9,7 +9,6 @@ namespace PluginServer.Tests.Networking;
 internal sealed class EpollBatchTests
 {
     private const int Leavers = 700;
-    private const ulong Speaker = ulong.MaxValue;
     private readonly List<Socket> _clients = [];
     private readonly List<Socket> _servers = [];
     private readonly EpollBatch _batch = new();
@@ -39,8 +38,7 @@ internal sealed class EpollBatchTests
     [Test]
     public void Who_speaks_comes_before_the_hundreds_who_left_earlier()
     {
-        Enumerable.Range(0, Leavers).ToList().ForEach(number => Connect((ulong)number));
-        Connect(Speaker);
+        Enumerable.Range(0, Leavers + 1).ToList().ForEach(_ => Connect());
         foreach (var (client, server) in _clients.Zip(_servers).SkipLast(1))
         {
             client.Dispose();
@@ -49,15 +47,14 @@ internal sealed class EpollBatchTests
 
         Speak();
         _batch.Fill(_epoll);
-        Assert.That(_batch[0].Data, Is.EqualTo(Speaker));
+        Assert.That(_batch[0].Data, Is.EqualTo(DataOf(_servers[^1])));
         Assert.That(_batch.Count, Is.EqualTo(1 + EpollBatch.LeaversAtOnce));
     }
 
     [Test]
     public void Everyone_who_left_is_told_of_once_and_whoever_speaks_meanwhile_goes_first()
     {
-        Enumerable.Range(0, Leavers).ToList().ForEach(number => Connect((ulong)number));
-        Connect(Speaker);
+        Enumerable.Range(0, Leavers + 1).ToList().ForEach(_ => Connect());
         _clients.SkipLast(1).ToList().ForEach(client => client.Shutdown(SocketShutdown.Send));
         var told = new List<ulong>();
         for (var turn = 0; told.Count < Leavers; turn++)
@@ -65,11 +62,28 @@ internal sealed class EpollBatchTests
             Assert.That(turn, Is.LessThan(Leavers), "each turn tells of someone");
             Speak();
             _batch.Fill(_epoll);
-            Assert.That(_batch[0].Data, Is.EqualTo(Speaker));
+            Assert.That(_batch[0].Data, Is.EqualTo(DataOf(_servers[^1])));
             told.AddRange(Enumerable.Range(1, _batch.Count - 1).Select(index => _batch[index].Data));
         }
 
-        Assert.That(told, Is.EquivalentTo(Enumerable.Range(0, Leavers).Select(number => (ulong)number)));
+        Assert.That(told, Is.EquivalentTo(_servers.SkipLast(1).Select(DataOf)));
+    }
+
+    /// <summary>As a client does that has sent its request and has nothing to add.</summary>
+    [Test]
+    public void Who_speaks_for_the_last_time_does_not_wait_for_those_who_have_nothing_to_say()
+    {
+        Enumerable.Range(0, Leavers + 1).ToList().ForEach(_ => Connect());
+        foreach (var (client, server) in _clients.Zip(_servers).SkipLast(1))
+        {
+            client.Shutdown(SocketShutdown.Send);
+            Assert.That(server.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead));
+        }
+
+        Speak();
+        _clients[^1].Shutdown(SocketShutdown.Send);
+        _batch.Fill(_epoll);
+        Assert.That(_batch[0].Data, Is.EqualTo(DataOf(_servers[^1])));
     }
 
     [Test]
@@ -77,7 +91,7 @@ internal sealed class EpollBatchTests
     {
         for (var number = 0; number <= EpollBatch.LeaversAtOnce; number++)
         {
-            Connect((ulong)number);
+            Connect();
             _clients[number].Dispose();
             Assert.That(_servers[number].Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead));
         }
@@ -88,14 +102,16 @@ internal sealed class EpollBatchTests
         Assert.That(_batch.Count, Is.EqualTo(1), "the one that was left, and the kernel has no other");
     }
 
-    private void Connect(ulong data)
+    private static ulong DataOf(Socket server) => (1UL << 32) | (uint)server.Handle;
+
+    private void Connect()
     {
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         client.Connect(_listening.LocalEndPoint!);
         var server = _listening.Accept();
         _clients.Add(client);
         _servers.Add(server);
-        Assert.That(Libc.Control(_epoll, Libc.EpollAdd, (int)server.Handle, Libc.EpollIn | Libc.EpollReadHup | Libc.EpollEdge, data), Is.Zero);
+        Assert.That(Libc.Control(_epoll, Libc.EpollAdd, (int)server.Handle, Libc.EpollIn | Libc.EpollReadHup | Libc.EpollEdge, DataOf(server)), Is.Zero);
     }
 
     private void Speak()
