@@ -66,7 +66,8 @@ internal sealed class DrainTests
     [Test]
     public async Task A_handler_that_does_not_return_when_it_is_cut_is_left_behind_after_a_while()
     {
-        await _server.DisposeAsync();
+        await StopAsync();
+        _transport = new HookedTransport(_time);
         _server = await TestServer.StartAsync(
             new Workspace().With("Behaviours").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "StubbornHandler" } ]"""),
             _time,
@@ -163,7 +164,8 @@ internal sealed class DrainTests
     [Test]
     public async Task Who_was_accepted_but_not_let_in_yet_is_told_too_or_cut()
     {
-        await _server.DisposeAsync();
+        await StopAsync();
+        _transport = new HookedTransport(_time);
         _server = await TestServer.StartAsync(
             new Workspace().With("Behaviours").Configure("""
                 [ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "ObedientHandler" },
