@@ -6,12 +6,12 @@ namespace PluginServer.Networking;
 internal sealed unsafe class EpollBatch
 {
     /// <summary>Of those that leave, so many are handled before the kernel is asked again who else there is.</summary>
-    public const int LeaversAtOnce = 64;
+    public const int DeparturesAtOnce = 64;
 
     private const int Size = 512;
-    private const uint Leaving = Libc.EpollReadHup | Libc.EpollHup | Libc.EpollErr;
-    private readonly EpollEvents _events = new(Size + LeaversAtOnce);
-    private readonly Queue<(uint Events, ulong Data)> _leaving = new();
+    private const uint Departing = Libc.EpollReadHup | Libc.EpollHup | Libc.EpollErr;
+    private readonly EpollEvents _events = new(Size + DeparturesAtOnce);
+    private readonly Queue<(uint Events, ulong Data)> _departures = new();
 
     public int Count { get; private set; }
 
@@ -25,29 +25,29 @@ internal sealed unsafe class EpollBatch
         do
         {
             room = Size - Count;
-            found = Math.Max(Libc.Wait(epoll, _events.At(Count), room, wait: Count == 0 && _leaving.Count == 0), 0);
-            PutLeaversAside(Count + found);
+            found = Math.Max(Libc.Wait(epoll, _events.At(Count), room, wait: Count == 0 && _departures.Count == 0), 0);
+            PutDeparturesAside(Count + found);
         }
         while (found == room && Count < Size);
 
-        for (var left = LeaversAtOnce; left > 0 && _leaving.TryDequeue(out var leaver); left--)
+        for (var left = DeparturesAtOnce; left > 0 && _departures.TryDequeue(out var departure); left--)
         {
-            EpollEvents.Write(_events.At(Count++), leaver.Events, leaver.Data);
+            EpollEvents.Write(_events.At(Count++), departure.Events, departure.Data);
         }
     }
 
     // A request whose client has nothing to add looks like a departure, so where it would have to wait the kernel is asked. The number
-    // may be another's by now: then the wrong one is asked, and nothing is lost but the order.
-    private bool IsUrgent(ulong data) => _leaving.Count >= LeaversAtOnce && Libc.HasBytes(EpollTargets.DescriptorOf(data));
+    // may be another's by now: then the wrong one is asked, which changes nothing but the order.
+    private bool IsUrgent(ulong data) => _departures.Count >= DeparturesAtOnce && Libc.HasBytes(EpollTargets.DescriptorOf(data));
 
-    private void PutLeaversAside(int end)
+    private void PutDeparturesAside(int end)
     {
         for (var index = Count; index < end; index++)
         {
             var (events, data) = _events.Read(index);
-            if ((events & Leaving) != 0 && !IsUrgent(data))
+            if ((events & Departing) != 0 && !IsUrgent(data))
             {
-                _leaving.Enqueue((events, data));
+                _departures.Enqueue((events, data));
             }
             else
             {

@@ -27,8 +27,7 @@ internal static unsafe partial class Libc
 
     /// <summary>send(2): a peer that has gone is an error of this call, not a signal to the process.</summary>
     private const int NoSignal = 0x4000;
-    private const int Peek = 2;
-    private const int DontWait = 0x40;
+    private const nuint BytesToRead = 0x541b;
     private const int OptionError = 4;
     private const int OptionLinger = 13;
     private const int TcpInfo = 11;
@@ -65,11 +64,12 @@ internal static unsafe partial class Libc
 
     public static nint Receive(int descriptor, byte* target, nint count) => recv(descriptor, target, count, 0);
 
-    /// <summary>recv(2) with MSG_PEEK: whether bytes wait, and not only the peer's end or nothing.</summary>
+    /// <summary>ioctl(2), FIONREAD of tcp(7) and unix(7): whether bytes wait, and not only the peer's end or nothing. Unlike a recv(2) with
+    /// MSG_PEEK it leaves a reset to be told to whoever receives.</summary>
     public static bool HasBytes(int descriptor)
     {
-        byte first;
-        return recv(descriptor, &first, 1, Peek | DontWait) > 0;
+        int count;
+        return ioctl(descriptor, BytesToRead, &count) == 0 && count > 0;
     }
 
     public static nint Send(int descriptor, byte* source, nint count) => send(descriptor, source, count, NoSignal);
@@ -209,4 +209,8 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(int descriptor, int command, int argument);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ioctl(int descriptor, nuint request, int* value);
 }

@@ -143,7 +143,7 @@ internal sealed class UnloadTests
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();
-        var transport = DefaultTransport.Create(TimeProvider.System);
+        using var transport = DefaultTransport.Create(TimeProvider.System);
         using var storms = new StormLog(NullLogger.Instance, TimeProvider.System);
         using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
         using var stop = new CancellationTokenSource();

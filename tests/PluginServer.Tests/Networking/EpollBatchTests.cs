@@ -8,7 +8,7 @@ namespace PluginServer.Tests.Networking;
 [Platform("Linux")]
 internal sealed class EpollBatchTests
 {
-    private const int Leavers = 700;
+    private const int Departures = 700;
     private readonly List<Socket> _clients = [];
     private readonly List<Socket> _servers = [];
     private readonly EpollBatch _batch = new();
@@ -38,7 +38,7 @@ internal sealed class EpollBatchTests
     [Test]
     public void Who_speaks_comes_before_the_hundreds_who_left_earlier()
     {
-        Enumerable.Range(0, Leavers + 1).ToList().ForEach(_ => Connect());
+        Enumerable.Range(0, Departures + 1).ToList().ForEach(_ => Connect());
         foreach (var (client, server) in _clients.Zip(_servers).SkipLast(1))
         {
             client.Dispose();
@@ -48,18 +48,18 @@ internal sealed class EpollBatchTests
         Speak();
         _batch.Fill(_epoll);
         Assert.That(_batch[0].Data, Is.EqualTo(DataOf(_servers[^1])));
-        Assert.That(_batch.Count, Is.EqualTo(1 + EpollBatch.LeaversAtOnce));
+        Assert.That(_batch.Count, Is.EqualTo(1 + EpollBatch.DeparturesAtOnce));
     }
 
     [Test]
     public void Everyone_who_left_is_told_of_once_and_whoever_speaks_meanwhile_goes_first()
     {
-        Enumerable.Range(0, Leavers + 1).ToList().ForEach(_ => Connect());
+        Enumerable.Range(0, Departures + 1).ToList().ForEach(_ => Connect());
         _clients.SkipLast(1).ToList().ForEach(client => client.Shutdown(SocketShutdown.Send));
         var told = new List<ulong>();
-        for (var turn = 0; told.Count < Leavers; turn++)
+        for (var turn = 0; told.Count < Departures; turn++)
         {
-            Assert.That(turn, Is.LessThan(Leavers), "each turn tells of someone");
+            Assert.That(turn, Is.LessThan(Departures), "each turn tells of someone");
             Speak();
             _batch.Fill(_epoll);
             Assert.That(_batch[0].Data, Is.EqualTo(DataOf(_servers[^1])));
@@ -73,7 +73,7 @@ internal sealed class EpollBatchTests
     [Test]
     public void Who_speaks_for_the_last_time_does_not_wait_for_those_who_have_nothing_to_say()
     {
-        Enumerable.Range(0, Leavers + 1).ToList().ForEach(_ => Connect());
+        Enumerable.Range(0, Departures + 1).ToList().ForEach(_ => Connect());
         foreach (var (client, server) in _clients.Zip(_servers).SkipLast(1))
         {
             client.Shutdown(SocketShutdown.Send);
@@ -86,10 +86,26 @@ internal sealed class EpollBatchTests
         Assert.That(_batch[0].Data, Is.EqualTo(DataOf(_servers[^1])));
     }
 
+    /// <summary>The kernel tells of a reset once, and it is not for the batch to hear.</summary>
+    [Test]
+    public void Whoever_is_asked_whether_bytes_came_still_knows_of_the_reset()
+    {
+        Enumerable.Range(0, Departures).ToList().ForEach(_ => Connect());
+        foreach (var (client, server) in _clients.Zip(_servers))
+        {
+            client.LingerState = new LingerOption(enable: true, seconds: 0);
+            client.Dispose();
+            Assert.That(server.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead));
+        }
+
+        _batch.Fill(_epoll);
+        Assert.That(_servers.Select(server => Libc.ErrorOf(Libc.TakeError((int)server.Handle))), Is.All.EqualTo(SocketError.ConnectionReset));
+    }
+
     [Test]
     public void It_waits_only_when_nobody_is_left_to_be_told_of()
     {
-        for (var number = 0; number <= EpollBatch.LeaversAtOnce; number++)
+        for (var number = 0; number <= EpollBatch.DeparturesAtOnce; number++)
         {
             Connect();
             _clients[number].Dispose();
@@ -97,7 +113,7 @@ internal sealed class EpollBatchTests
         }
 
         _batch.Fill(_epoll);
-        Assert.That(_batch.Count, Is.EqualTo(EpollBatch.LeaversAtOnce));
+        Assert.That(_batch.Count, Is.EqualTo(EpollBatch.DeparturesAtOnce));
         _batch.Fill(_epoll);
         Assert.That(_batch.Count, Is.EqualTo(1), "the one that was left, and the kernel has no other");
     }

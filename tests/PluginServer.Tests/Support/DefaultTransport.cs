@@ -1,3 +1,4 @@
+using PluginServer.Configuration;
 using PluginServer.Networking;
 
 namespace PluginServer.Tests.Support;
@@ -6,7 +7,7 @@ namespace PluginServer.Tests.Support;
 internal static class DefaultTransport
 {
     public static Transport Create(TimeProvider time) =>
-        OperatingSystem.IsLinux() && Environment.GetEnvironmentVariable("PLUGINSERVER_TRANSPORT") != "sockets" ? new EpollTransport(time) : new SocketTransport(time);
+        Transports.OfSystem(time).For(Environment.GetEnvironmentVariable("PLUGINSERVER_TRANSPORT") == "sockets" ? TransportKind.Sockets : TransportKind.Auto);
 
     /// <summary>How many blocks its connections hold.</summary>
     public static int RentedBlocks(this Transport transport) => transport switch
