@@ -36,18 +36,42 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
         try
         {
             using var socket = await ConnectAsync();
-            var (sent, received) = (Pattern(number), new byte[scenario.Size]);
+
+            // All of a connection's messages are alike, so what comes back is a piece of this at any offset within one.
+            var messages = Enumerable.Repeat(Pattern(number), scenario.Depth + 1).SelectMany(bytes => bytes).ToArray();
+            var received = new byte[scenario.Depth * scenario.Size];
             var due = new Queue<long>();
-            while (!Volatile.Read(ref _over) || due.Count > 0)
+            var part = 0;
+            while (true)
             {
-                while (due.Count < scenario.Depth && !Volatile.Read(ref _over))
+                // As many as there is room for at once, as a client does that has so much to say.
+                var room = Volatile.Read(ref _over) ? 0 : scenario.Depth - due.Count;
+                if (room > 0)
                 {
-                    due.Enqueue(Stopwatch.GetTimestamp());
-                    await socket.SendAsync(sent);
+                    var now = Stopwatch.GetTimestamp();
+                    for (var message = 0; message < room; message++)
+                    {
+                        due.Enqueue(now);
+                    }
+
+                    await socket.SendAsync(messages.AsMemory(0, room * scenario.Size));
                 }
 
-                await ReceiveAsync(socket, received, sent);
-                _latencies.Add(due.Dequeue());
+                if (due.Count == 0)
+                {
+                    return;
+                }
+
+                var count = await socket.ReceiveAsync(received);
+                if (count == 0 || !received.AsSpan(0, count).SequenceEqual(messages.AsSpan(part, count)))
+                {
+                    throw new InvalidDataException(count == 0 ? "the server has ended the connection" : "a wrong byte came back");
+                }
+
+                for (part += count; part >= scenario.Size; part -= scenario.Size)
+                {
+                    _latencies.Add(due.Dequeue());
+                }
             }
         }
         catch (Exception error) when (error is SocketException or InvalidDataException)
