@@ -9,9 +9,16 @@ internal abstract class AcceptedSocket : IDisposable
     /// <summary>The descriptor's number; -1 when it is gone.</summary>
     public abstract int Number { get; }
 
-    public abstract EndPoint? LocalEndPoint { get; }
+    /// <summary>Reads and writes on it return at once.</summary>
+    public abstract bool IsNonBlocking { get; }
 
-    public abstract EndPoint? RemoteEndPoint { get; }
+    public abstract ConnectionAddress Local { get; }
+
+    public abstract ConnectionAddress Remote { get; }
+
+    public EndPoint LocalEndPoint => Local.EndPoint;
+
+    public EndPoint RemoteEndPoint => Remote.EndPoint;
 
     /// <summary>Of the levels and names, those of <see cref="Configuration.SocketConfig"/>.</summary>
     /// <exception cref="SocketException">It could not; the peer may have gone.</exception>

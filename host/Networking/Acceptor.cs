@@ -21,30 +21,11 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         var backoff = new AcceptBackoff();
         while (!stop.IsCancellationRequested)
         {
-            try
+            var rule = endpoint.Admission;
+            using var until = CancellationTokenSource.CreateLinkedTokenSource(stop, rule.Replaced);
+            while (!until.IsCancellationRequested)
             {
-                await AcceptOneAsync(stop, cut);
-                backoff.Reset();
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (SocketException error)
-            {
-                endpoint.Counters.CountAcceptError();
-                var fault = AcceptFaults.Classify(error.SocketErrorCode);
-                if (fault == AcceptFault.Stop)
-                {
-                    if (stop.IsCancellationRequested)
-                    {
-                        return;
-                    }
-
-                    throw;
-                }
-
-                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), stop);
+                await TryAcceptOneAsync(rule, backoff, until.Token, stop, cut);
             }
         }
     }
@@ -82,22 +63,42 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         endpoint.Connections.Drain();
     }
 
-    private async ValueTask AcceptOneAsync(CancellationToken stop, CancellationToken cut)
+    private async ValueTask TryAcceptOneAsync(AdmissionRule rule, AcceptBackoff backoff, CancellationToken until, CancellationToken stop, CancellationToken cut)
     {
-        var rule = endpoint.Admission;
-        using var until = CancellationTokenSource.CreateLinkedTokenSource(stop, rule.Replaced);
+        try
+        {
+            await AcceptOneAsync(rule, until, cut);
+            backoff.Reset();
+        }
+        catch (OperationCanceledException) when (until.IsCancellationRequested)
+        {
+            // The end, or another rule holds, or the limit is lower, and the place must not be kept from the other acceptors.
+        }
+        catch (SocketException error)
+        {
+            endpoint.Counters.CountAcceptError();
+            var fault = AcceptFaults.Classify(error.SocketErrorCode);
+            if (fault != AcceptFault.Stop)
+            {
+                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), stop);
+            }
+            else if (!stop.IsCancellationRequested)
+            {
+                throw;
+            }
+        }
+    }
+
+    private async ValueTask AcceptOneAsync(AdmissionRule rule, CancellationToken until, CancellationToken cut)
+    {
         Place? place = null;
         try
         {
             // The place first: at the limit, clients wait in the backlog and not in the host. Where they are refused it comes
             // after the accept: another acceptor would refuse for want of a place that is held for nobody.
-            place = rule.Refuses ? null : await endpoint.Places.TakeAsync(until.Token);
-            var socket = await AcceptAsync(until.Token);
+            place = rule.Refuses ? null : await endpoint.Places.TakeAsync(until);
+            var socket = await AcceptAsync(until);
             await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: false, cut);
-        }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested && !cut.IsCancellationRequested)
-        {
-            // Another rule holds, or the limit is lower, and the place must not be kept from the other acceptors.
         }
         finally
         {

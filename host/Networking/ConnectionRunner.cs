@@ -1,9 +1,9 @@
-using Microsoft.Extensions.DependencyInjection;
 using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
 /// <summary>Everything that happens to a connection after it has a place and a lease; it knows no listener and no other connection.</summary>
+/// <remarks>Nothing of it is an async method while the handler runs: a waiting one would take as much memory as the connection itself.</remarks>
 internal sealed class ConnectionRunner(TimeProvider time)
 {
     private long _lastConnection;
@@ -11,38 +11,85 @@ internal sealed class ConnectionRunner(TimeProvider time)
     /// <summary>Unique over all endpoints of the host.</summary>
     public long NextConnectionId() => Interlocked.Increment(ref _lastConnection);
 
-    /// <summary>Runs the handler to its end, closes the socket, and disposes what was made for the connection. Never throws:
-    /// whatever the plugin does is booked by the connection, each exception as one fault.</summary>
-    public async Task<ConnectionOutcome> RunAsync(ServedConnection connection, HandlerBinding binding)
+    /// <summary>Starts the handler; the connection ends with it. Never throws: whatever the plugin does is booked by the
+    /// connection, each exception as one fault.</summary>
+    public static void Run(ServedConnection connection)
     {
-        var started = time.GetTimestamp();
-        var transport = connection.Transport;
-        IConnectionHandler? handler = null;
-        AsyncServiceScope? scope = null;
-
-        // None of the host's own awaits comes back to the plugin's threads, which may all be taken.
-        var sound = await TryAsync(connection, () =>
+        var running = connection.Running = Start(connection);
+        if (running.IsCompleted)
         {
-            scope = binding.CreateScope();
-            handler = binding.Create(scope);
+            End(connection);
+        }
+        else
+        {
+            // None of the host's own awaits comes back to the plugin's threads, which may all be taken.
+            running.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(connection.Returned);
+        }
+    }
+
+    /// <summary>The handler's task has ended. Called in the plugin's context, which is not to be carried into what the host does next.</summary>
+    public static void End(ServedConnection connection) =>
+        CleanContext.Run(static state => _ = ((ServedConnection)state!).Home.Runner.EndAsync((ServedConnection)state), connection);
+
+    /// <summary>Calls the plugin. What it throws is in the task, and a synchronisation context that it leaves behind is not the thread's.</summary>
+    private static Task Start(ServedConnection connection)
+    {
+        var before = SynchronizationContext.Current;
+        try
+        {
+            var binding = connection.Binding;
+            var scope = connection.Scope = binding.CreateScope();
+            var handler = connection.Handler = binding.Create(scope);
             return handler.HandleAsync(connection, connection.Draining) ?? throw new InvalidOperationException("HandleAsync returned null instead of a task");
-        }).ConfigureAwait(false);
-        await transport.FinishAsync().ConfigureAwait(false);
-        sound &= await TryAsync(connection, () => DisposeAsync(handler)).ConfigureAwait(false);
-        sound &= scope is not { } services || await TryAsync(connection, () => services.DisposeAsync().AsTask()).ConfigureAwait(false);
-        var (cause, reason) = sound ? transport.End : (CloseCause.Fault, "the handler failed");
-        return new ConnectionOutcome(cause, reason, transport.BytesReceived, transport.BytesSent, time.GetElapsedTime(started));
+        }
+        catch (Exception error)
+        {
+            return Task.FromException(error);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+        }
+    }
+
+    /// <summary>Closes the socket, disposes what was made for the connection, and has its endpoint take leave of it.</summary>
+    private async Task EndAsync(ServedConnection connection)
+    {
+        var (transport, home) = (connection.Transport, connection.Home);
+        try
+        {
+            var sound = await TryAsync(connection, static connection => connection.Running!).ConfigureAwait(false);
+            await transport.FinishAsync().ConfigureAwait(false);
+            if (connection.Handler is IAsyncDisposable or IDisposable)
+            {
+                sound &= await TryAsync(connection, static connection => HandlerBinding.DisposeAsync(connection.Handler)).ConfigureAwait(false);
+            }
+
+            if (connection.Scope is not null)
+            {
+                sound &= await TryAsync(connection, static connection => HandlerBinding.DisposeAsync(connection.Scope)).ConfigureAwait(false);
+            }
+
+            var (cause, reason) = sound ? transport.End : (CloseCause.Fault, "the handler failed");
+            home.Book(connection, new ConnectionOutcome(cause, reason, transport.BytesReceived, transport.BytesSent, time.GetElapsedTime(connection.AcceptedAt)));
+        }
+        finally
+        {
+            // Whoever still has the connection has nothing of the plugin's by it.
+            (connection.Handler, connection.Scope, connection.Running) = (null, null, null);
+            home.Leave(connection);
+        }
     }
 
     /// <summary>Calls plugin code, to its end. A fault ends the connection by a reset, so that an answer that was broken off does
     /// not look complete.</summary>
     /// <remarks>In an async method of its own, and without coming back to the caller's context: what the plugin does to its thread,
     /// a synchronisation context among it, would otherwise decide whether and where the host goes on.</remarks>
-    private static async Task<bool> TryAsync(ServedConnection connection, Func<Task> call)
+    private static async Task<bool> TryAsync(ServedConnection connection, Func<ServedConnection, Task> call)
     {
         try
         {
-            await call().ConfigureAwait(false);
+            await call(connection).ConfigureAwait(false);
             return true;
         }
         catch (Exception error)
@@ -56,16 +103,5 @@ internal sealed class ConnectionRunner(TimeProvider time)
             connection.Book(error);
             return false;
         }
-    }
-
-    private static Task DisposeAsync(IConnectionHandler? handler)
-    {
-        if (handler is IAsyncDisposable disposable)
-        {
-            return disposable.DisposeAsync().AsTask();
-        }
-
-        (handler as IDisposable)?.Dispose();
-        return Task.CompletedTask;
     }
 }

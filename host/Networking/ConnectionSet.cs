@@ -1,28 +1,70 @@
-using System.Collections.Concurrent;
 using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
 /// <summary>Who is alive on one endpoint.</summary>
-/// <remarks>A connection is added before it runs and removed after its socket is closed, so the set is never short of one.</remarks>
+/// <remarks>A connection is added before it runs and removed after its socket is closed, so the set is never short of one. It has a slot
+/// for as long as it is inside, so looking through them needs no lock: it finds whoever is inside all the time, and perhaps who comes or goes.</remarks>
 internal sealed class ConnectionSet
 {
-    private readonly ConcurrentDictionary<long, ServedConnection> _connections = new();
     private readonly Lock _gate = new();
+    private readonly Stack<int> _free = new();
+    private ServedConnection?[] _slots = new ServedConnection?[16];
     private TaskCompletionSource? _empty;
+    private int _used;
     private int _count;
 
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>Who is inside now.</summary>
+    public IEnumerable<ServedConnection> All
+    {
+        get
+        {
+            // Whoever adds one and then asks what it missed, and whoever sets that and then looks here: one of them sees the other.
+            Interlocked.MemoryBarrier();
+            var slots = Volatile.Read(ref _slots);
+            for (var slot = 0; slot < slots.Length; slot++)
+            {
+                if (Volatile.Read(ref slots[slot]) is { } connection)
+                {
+                    yield return connection;
+                }
+            }
+        }
+    }
+
     public void Add(ServedConnection connection)
     {
+        lock (_gate)
+        {
+            if (!_free.TryPop(out var slot))
+            {
+                slot = _used++;
+            }
+
+            if (slot == _slots.Length)
+            {
+                var larger = new ServedConnection?[slot * 2];
+                _slots.CopyTo(larger, 0);
+                Volatile.Write(ref _slots, larger);
+            }
+
+            connection.Slot = slot;
+            Volatile.Write(ref _slots[slot], connection);
+        }
+
         Interlocked.Increment(ref _count);
-        _connections[connection.Id] = connection;
     }
 
     public void Remove(ServedConnection connection)
     {
-        _connections.TryRemove(connection.Id, out _);
+        lock (_gate)
+        {
+            _slots[connection.Slot] = null;
+            _free.Push(connection.Slot);
+        }
+
         if (Interlocked.Decrement(ref _count) == 0)
         {
             lock (_gate)
@@ -36,9 +78,6 @@ internal sealed class ConnectionSet
             }
         }
     }
-
-    /// <summary>Who is inside now.</summary>
-    public IEnumerable<ServedConnection> All => _connections.Select(pair => pair.Value);
 
     /// <summary>Asks those who are inside now to finish: everyone, or those of one generation.</summary>
     public void Drain(PluginGeneration? generation = null)

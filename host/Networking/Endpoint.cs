@@ -8,7 +8,7 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transports transports, ConnectionRunner runner, TimeProvider time, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
+internal sealed class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transports transports, ConnectionRunner runner, Places host, TimeProvider time, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
     private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
@@ -32,6 +32,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     public Transport Transport => transports.For(_config.Transport);
 
     public DescriptorReserve Descriptors => descriptors;
+
+    public ConnectionRunner Runner => runner;
 
     public HandlerSlot Slot { get; } = new(handler);
 
@@ -84,33 +86,31 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     /// wrong costs that socket only.</summary>
     public void Admit(AcceptedSocket socket, Place place)
     {
-        HandlerLease? lease = null;
+        HandlerBinding? binding = null;
         try
         {
             Configure(socket);
-            lease = Slot.Acquire() ?? throw new InvalidOperationException("the endpoint has no handler any more");
-            var (local, remote) = (socket.LocalEndPoint, socket.RemoteEndPoint);
-            var connection = new ServedConnection(runner.NextConnectionId(), Name, lease.Binding.Generation, local, remote, Transport.Attach(socket, _limits), time.GetTimestamp(), BookFault);
-            connection.Transport.CallbacksFailed = connection.BookCallbacks;
-            connection.Transport.Dispatch = lease.Binding.Generation.Dispatch;
-            connection.Transport.Handler = lease.Binding.Handler;
+            binding = Slot.Lease() ?? throw new InvalidOperationException("the endpoint has no handler any more");
+            var (local, remote) = (_listener.Address ?? socket.Local, socket.Remote);
+            var connection = new ServedConnection(this, binding, Transport.Attach(socket, _limits), runner.NextConnectionId(), local, remote, time.GetTimestamp());
             Counters.CountAccepted();
             Connections.Add(connection);
             _reaper.Watch(Connections);
-            if (lease.Binding.Generation.DrainDeadline is not null)
+            if (binding.Generation.DrainDeadline is not null)
             {
                 // Replaced since the lease was taken, and those inside have been told already.
                 connection.Drain();
             }
 
-            connection.Transport.Start(new Service(this, connection, lease, place));
+            place.Keep();
+            connection.Transport.Start(connection);
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException or InvalidOperationException)
         {
             // The peer went away in between, mostly.
             Counters.CountAcceptError();
             socket.Dispose();
-            lease?.Dispose();
+            binding?.Generation.ReturnLease();
             place.Dispose();
         }
     }
@@ -120,6 +120,36 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     {
         Counters.CountRejected();
         socket.Dispose();
+    }
+
+    /// <summary>A connection has ended in this way.</summary>
+    public void Book(ServedConnection connection, ConnectionOutcome outcome)
+    {
+        Counters.Count(outcome);
+        if (log.IsEnabled(LogLevel.Debug))
+        {
+            Log.ConnectionEnded(log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
+        }
+    }
+
+    /// <summary>Nothing of a connection is left: its place and its lease are free.</summary>
+    public void Leave(ServedConnection connection)
+    {
+        Connections.Remove(connection);
+        connection.Generation.ReturnLease();
+        Places.Return();
+        host.Return();
+        descriptors.Release();
+    }
+
+    /// <summary>At any time of a connection, and after it: a callback of <see cref="Connection.Closed"/> may come late.</summary>
+    public void BookFault(ServedConnection connection, string error)
+    {
+        Counters.CountHandlerFault();
+        if (storms.Admits(StormCause.Of("handler fault", Name, error)))
+        {
+            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
+        }
     }
 
     /// <summary>How long ago a connection of this endpoint was accepted.</summary>
@@ -146,38 +176,5 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         {
             socket.SetOption(SocketOptionLevel.Socket, SocketOptionName.SendBuffer, config.Socket.SendBuffer);
         }
-    }
-
-    private async Task ServeAsync(ServedConnection connection, HandlerLease lease, Place place)
-    {
-        try
-        {
-            var outcome = await runner.RunAsync(connection, lease.Binding).ConfigureAwait(false);
-            Counters.Count(outcome);
-            Log.ConnectionEnded(log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
-        }
-        finally
-        {
-            Connections.Remove(connection);
-            lease.Dispose();
-            place.Dispose();
-            descriptors.Release();
-        }
-    }
-
-    /// <summary>At any time of a connection, and after it: a callback of <see cref="Connection.Closed"/> may come late.</summary>
-    private void BookFault(ServedConnection connection, string error)
-    {
-        Counters.CountHandlerFault();
-        if (storms.Admits(StormCause.Of("handler fault", Name, error)))
-        {
-            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
-        }
-    }
-
-    /// <summary>The run of one connection, for the transport to start.</summary>
-    private sealed class Service(Endpoint endpoint, ServedConnection connection, HandlerLease lease, Place place) : IThreadPoolWorkItem
-    {
-        public void Execute() => _ = endpoint.ServeAsync(connection, lease, place);
     }
 }

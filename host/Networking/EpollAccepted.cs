@@ -1,27 +1,28 @@
-using System.Net;
 using System.Net.Sockets;
 
 namespace PluginServer.Networking;
 
-/// <summary>An accepted descriptor, without an object of System.Net.Sockets.</summary>
-internal sealed unsafe class EpollAccepted(int descriptor, EndPoint? remote) : AcceptedSocket
+/// <summary>A descriptor that was accepted as non-blocking, without an object of System.Net.Sockets.</summary>
+internal sealed unsafe class EpollAccepted(int descriptor, ConnectionAddress remote) : AcceptedSocket
 {
     private const int AddressSize = 110;
     private int _descriptor = descriptor;
 
     public override int Number => _descriptor;
 
-    public override EndPoint? LocalEndPoint
+    public override bool IsNonBlocking => true;
+
+    public override ConnectionAddress Local
     {
         get
         {
             var address = stackalloc byte[AddressSize];
             var length = AddressSize;
-            return Libc.LocalAddress(_descriptor, address, &length) == 0 ? SocketAddresses.Read(address, length) : null;
+            return Libc.LocalAddress(_descriptor, address, &length) == 0 ? SocketAddresses.Read(address, length) : new ConnectionAddress(null);
         }
     }
 
-    public override EndPoint? RemoteEndPoint => remote;
+    public override ConnectionAddress Remote => remote;
 
     public override void SetOption(SocketOptionLevel level, SocketOptionName name, int value)
     {

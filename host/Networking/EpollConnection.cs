@@ -10,11 +10,18 @@ namespace PluginServer.Networking;
 /// No call waits, so the close comes at once, and needs no shutdown(2) before it.
 /// An event and the calls of the handler meet in the lock of a pipe, so no edge is lost between a receive that finds nothing and the wait.
 /// </remarks>
-internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
+internal sealed partial class EpollConnection : PipedConnection, IEpollTarget
 {
     /// <summary>How many receives and sends a handler may do while others wait for the loop's thread.</summary>
     public const int Budget = 32;
     private const uint Events = Libc.EpollIn | Libc.EpollOut | Libc.EpollReadHup | Libc.EpollEdge;
+
+    /// <summary>Nobody serves it yet; its first event has come, or not.</summary>
+    private const int Attached = 0, Missed = 1;
+
+    /// <summary>The next event runs the owner.</summary>
+    private const int Due = 2;
+    private const int Started = 3;
     private const int Closing = 1;
     private const int Gone = 2;
     private const int Reference = 4;
@@ -24,10 +31,10 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
     /// <summary>Two flags, and above them how many threads use the descriptor. The last one out closes it.</summary>
     private int _state;
     private int _turns = Budget;
-    private IThreadPoolWorkItem? _handler;
+    private int _start;
 
-    public EpollConnection(EpollTransport transport, int descriptor, ConnectionLimits limits, TimeProvider time)
-        : base(limits, transport.Blocks, time)
+    public EpollConnection(EpollTransport transport, int descriptor, ConnectionLimits limits)
+        : base(limits, transport.Blocks)
     {
         _transport = transport;
         _descriptor = descriptor;
@@ -38,39 +45,14 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
 
     public int Descriptor => _descriptor;
 
+    public override BlockPool Blocks => _transport.Blocks;
+
     public override bool IsEventDriven => true;
 
-    public override long BytesOnWire
-    {
-        get
-        {
-            if (!Enter())
-            {
-                return 0;
-            }
-
-            var bytes = Libc.BytesOnWire(_descriptor);
-            Leave();
-            return bytes;
-        }
-    }
+    protected override TimeProvider Time => _transport.Time;
 
     /// <summary>Events come from now on. The first one, that bytes may be sent, comes at once.</summary>
     public void Register() => _transport.Loop.Targets.Add(_descriptor, this, Events);
-
-    public override void Start(IThreadPoolWorkItem handler)
-    {
-        Interlocked.Exchange(ref _handler, handler);
-        if (Enter())
-        {
-            _transport.Loop.Targets.Renew(_descriptor, this, Events);
-            Leave();
-        }
-        else
-        {
-            StartElsewhere();
-        }
-    }
 
     /// <summary>On the loop.</summary>
     public void Ready(uint events)
@@ -83,7 +65,7 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
         }
 
         var ended = (events & (Libc.EpollReadHup | Libc.EpollHup | Libc.EpollErr)) != 0;
-        var flushed = (events & (Libc.EpollOut | Libc.EpollHup | Libc.EpollErr)) != 0 && Sender.OnRoom(0, SocketError.Success);
+        var flushed = (events & (Libc.EpollOut | Libc.EpollHup | Libc.EpollErr)) != 0 && Sender.MindsRoom && Sender.OnRoom(0, SocketError.Success);
         var read = (ended || (events & Libc.EpollIn) != 0) && Receiver.OnArrival(error, ended);
         _turns = Budget;
         if (flushed && read)
@@ -103,74 +85,7 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
     }
 
     /// <summary>Its handler has kept the loop's thread.</summary>
-    public void Blocked() => Dispatch?.Blocked(Handler);
-
-    public override int Receive(Span<byte> target, out SocketError error)
-    {
-        if (!Enter())
-        {
-            error = SocketError.OperationAborted;
-            return -1;
-        }
-
-        _transport.BeforeCall?.Invoke();
-        nint count;
-        int number;
-        do
-        {
-            fixed (byte* start = target)
-            {
-                count = Libc.Receive(_descriptor, start, target.Length);
-            }
-
-            number = count < 0 ? Libc.LastError : 0;
-        }
-        while (number == Libc.Interrupted);
-        Leave();
-        error = number == Libc.WouldBlock ? SocketError.Success : Libc.ErrorOf(number);
-        return (int)count;
-    }
-
-    public override int Send(ReadOnlySpan<byte> source, out SocketError error)
-    {
-        if (!Enter())
-        {
-            error = SocketError.OperationAborted;
-            return 0;
-        }
-
-        _transport.BeforeCall?.Invoke();
-        nint count;
-        int number;
-        do
-        {
-            fixed (byte* start = source)
-            {
-                count = Libc.Send(_descriptor, start, source.Length);
-            }
-
-            number = count < 0 ? Libc.LastError : 0;
-        }
-        while (number == Libc.Interrupted);
-        Leave();
-        error = number == Libc.WouldBlock ? SocketError.Success : Libc.ErrorOf(number);
-        return (int)Math.Max(count, 0);
-    }
-
-    public override SocketError ShutDownSending()
-    {
-        if (!Enter())
-        {
-            return SocketError.OperationAborted;
-        }
-
-        _transport.BeforeCall?.Invoke();
-        var error = Libc.ShutDown(_descriptor, Libc.ShutWrite) < 0 ? Libc.ErrorOf(Libc.LastError) : SocketError.Success;
-        Leave();
-        return error;
-    }
-
-    public override bool Peek(out SocketError error) => throw new NotSupportedException();
+    public void Blocked() => Owner?.Dispatch?.Blocked(Owner.Handler);
 
     // The event will come, or waits for the lock that the caller holds.
     public override bool WaitForArrival(out SocketError error)
@@ -226,48 +141,62 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
         return _descriptor;
     }
 
-    protected override void CloseDescriptor(bool reset)
+    protected override void StartHandler()
     {
+        var missed = Interlocked.Exchange(ref _start, Due) == Missed;
         if (!Enter())
         {
+            StartElsewhere();
             return;
         }
 
-        if (reset)
+        if (missed)
         {
-            Libc.ResetOnClose(_descriptor);
+            _transport.Loop.Targets.Renew(_descriptor, this, Events);
         }
 
-        Interlocked.Or(ref _state, Closing);
         Leave();
-        StartElsewhere();
+    }
+
+    /// <summary>Whether this event is the one that starts the handler.</summary>
+    private bool TakesStart()
+    {
+        do
+        {
+            if (Interlocked.CompareExchange(ref _start, Started, Due) == Due)
+            {
+                return true;
+            }
+        }
+        while (Interlocked.CompareExchange(ref _start, Missed, Attached) == Due);
+        return false;
     }
 
     /// <summary>A closed descriptor has no event any more, and a handler that has been waiting for its first one is to learn the end.</summary>
     private void StartElsewhere()
     {
-        if (Interlocked.Exchange(ref _handler, null) is { } handler)
+        if (Interlocked.CompareExchange(ref _start, Started, Due) == Due)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(handler, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static owner => owner.Run(), Owner!, preferLocal: false);
         }
     }
 
     /// <summary>Where the handler goes on if not on the loop. One that has ended is not left to threads that may all be taken.</summary>
-    private HandlerDispatch? Own => Dispatch is { IsOwn: true } dispatch && Ending is null ? dispatch : null;
+    private HandlerDispatch? Own => Owner?.Dispatch is { IsOwn: true } dispatch && Ending is null ? dispatch : null;
 
     /// <summary>The one place where a handler goes on, or starts, on the loop.</summary>
     private void Resume(bool read, bool flushed)
     {
-        if (Volatile.Read(ref _handler) is not null && Interlocked.Exchange(ref _handler, null) is { } handler)
+        if (Volatile.Read(ref _start) != Started && TakesStart())
         {
             if (Own is { } own)
             {
-                own.Run(static handler => ((IThreadPoolWorkItem)handler!).Execute(), handler);
+                own.Run(static owner => ((IConnectionOwner)owner!).Run(), Owner);
                 return;
             }
 
             var context = ExecutionContext.Capture();
-            handler.Execute();
+            Owner!.Run();
 
             // What a handler has left in it would be seen by all that this thread resumes.
             ExecutionContext.Restore(context!);
@@ -283,26 +212,6 @@ internal sealed unsafe class EpollConnection : PipedConnection, IEpollTarget
         else if (flushed)
         {
             Sender.Resume();
-        }
-    }
-
-    private bool Enter()
-    {
-        if ((Interlocked.Add(ref _state, Reference) & Closing) == 0)
-        {
-            return true;
-        }
-
-        Leave();
-        return false;
-    }
-
-    private void Leave()
-    {
-        if (Interlocked.Add(ref _state, -Reference) == Closing && Interlocked.CompareExchange(ref _state, Closing | Gone, Closing) == Closing)
-        {
-            _transport.Loop.Targets.Forget(_descriptor);
-            _ = Libc.Close(_descriptor);
         }
     }
 }

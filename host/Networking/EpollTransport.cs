@@ -14,6 +14,8 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
     /// <summary>The memory of all its connections.</summary>
     public BlockPool Blocks { get; } = new();
 
+    public TimeProvider Time => time;
+
     /// <summary>Its threads start with the first use.</summary>
     public EpollLoop Loop => _loop.Value;
 
@@ -45,8 +47,12 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
     public override TransportConnection Attach(AcceptedSocket socket, ConnectionLimits limits)
     {
         // The number before it is taken: what fails until then leaves the socket with the caller.
-        var connection = new EpollConnection(this, socket.Number, limits, time);
-        Libc.SetNonBlocking(connection.Descriptor);
+        var connection = new EpollConnection(this, socket.Number, limits);
+        if (!socket.IsNonBlocking)
+        {
+            Libc.SetNonBlocking(connection.Descriptor);
+        }
+
         connection.Register();
         socket.TakeDescriptor();
         return connection;
@@ -57,7 +63,13 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
         // Of two acceptors that come at once the table would make two, and each takes the descriptor's events for itself.
         lock (_listening)
         {
-            return _listening.GetValue(listening, socket => new EpollListening(socket, Loop.Targets));
+            if (!_listening.TryGetValue(listening, out var known))
+            {
+                known = new EpollListening(listening, Loop.Targets);
+                _listening.Add(listening, known);
+            }
+
+            return known;
         }
     }
 }

@@ -15,10 +15,17 @@ internal sealed class Listener : IDisposable
         _socket = socket;
         _transport = transport;
         LocalEndPoint = (IPEndPoint)socket.LocalEndPoint!;
+        if (LocalEndPoint.AddressFamily == AddressFamily.InterNetwork && !LocalEndPoint.Address.Equals(IPAddress.Any))
+        {
+            Address = new ConnectionAddress(BitConverter.ToUInt32(LocalEndPoint.Address.GetAddressBytes()), (ushort)LocalEndPoint.Port);
+        }
     }
 
     /// <summary>With the port that the system chose, where the configuration says 0.</summary>
     public IPEndPoint LocalEndPoint { get; }
+
+    /// <summary>Where all its clients connect to; null where they have a choice of addresses.</summary>
+    public ConnectionAddress? Address { get; }
 
     /// <summary>Binds and listens.</summary>
     /// <exception cref="ListenException">It could not; the message says why and what to do.</exception>

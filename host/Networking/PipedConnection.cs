@@ -9,16 +9,24 @@ internal abstract class PipedConnection : TransportConnection
 {
     private readonly TransportInput _input;
     private readonly TransportOutput _output;
-    private readonly TimeProvider _time;
+    private readonly ConnectionLimits _limits;
+    private IConnectionOwner? _owner;
     private Ending? _ending;
     private CancellationTokenSource? _closed;
 
-    protected PipedConnection(ConnectionLimits limits, BlockPool pool, TimeProvider time)
+    protected PipedConnection(ConnectionLimits limits, BlockPool blocks)
     {
-        _time = time;
-        _input = new TransportInput(this, limits, pool);
-        _output = new TransportOutput(this, pool);
+        _limits = limits;
+        _input = new TransportInput(this, new ReceivedBytes(blocks));
+        _output = new TransportOutput(this);
     }
+
+    public ConnectionLimits Limits => _limits;
+
+    /// <summary>Where its memory comes from.</summary>
+    public abstract BlockPool Blocks { get; }
+
+    public override IConnectionOwner? Owner => _owner;
 
     public override PipeReader Input => _input;
 
@@ -68,6 +76,8 @@ internal abstract class PipedConnection : TransportConnection
     /// comes back at the latest when the descriptor is closed.</summary>
     public abstract bool IsEventDriven { get; }
 
+    protected abstract TimeProvider Time { get; }
+
     protected TransportInput Receiver => _input;
 
     protected TransportOutput Sender => _output;
@@ -104,6 +114,14 @@ internal abstract class PipedConnection : TransportConnection
     {
     }
 
+    public override void Start(IConnectionOwner owner)
+    {
+        _owner = owner;
+        StartHandler();
+    }
+
+    public override void Drained() => _input.Drained();
+
     public override void Abort(CloseCause cause, string reason) => Close(new Ending(cause, reason), reset: true);
 
     /// <summary>The socket has failed: ends the connection, unless it has ended already and that is why.</summary>
@@ -123,7 +141,7 @@ internal abstract class PipedConnection : TransportConnection
         _input.Leave();
         if (await _output.FinishAsync().ConfigureAwait(false))
         {
-            await _input.DiscardAsync(_time).ConfigureAwait(false);
+            await _input.DiscardAsync(Time).ConfigureAwait(false);
         }
 
         // FIN is sent, so what the kernel still holds is delivered although a wait may be pending on the socket;
@@ -132,6 +150,9 @@ internal abstract class PipedConnection : TransportConnection
         await _input.ReleaseAsync().ConfigureAwait(false);
         await _output.ReleaseAsync().ConfigureAwait(false);
     }
+
+    /// <summary>Has the owner run, apart from the caller.</summary>
+    protected abstract void StartHandler();
 
     /// <summary>Closes the descriptor, by a reset or in order, as soon as no call uses it any more.</summary>
     protected abstract void CloseDescriptor(bool reset);
@@ -169,7 +190,7 @@ internal abstract class PipedConnection : TransportConnection
             }
             catch (AggregateException errors)
             {
-                state.Connection.CallbacksFailed?.Invoke(errors);
+                state.Connection.Owner?.BookCallbacks(errors);
             }
         },
         (Source: source, Connection: this),

@@ -25,6 +25,9 @@ internal sealed class Place(Places places) : IDisposable
         return false;
     }
 
+    /// <summary>Whoever calls this gives them back itself, by <see cref="Places.Return"/>: no object has to stand for a place that is in use.</summary>
+    public void Keep() => (_places, _also) = (null, null);
+
     public void Dispose()
     {
         Interlocked.Exchange(ref _places, null)?.Return();

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
 using PluginServer.Diagnostics;
 using PluginServer.Plugins;
 
@@ -8,18 +9,22 @@ namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(long id, string endpoint, PluginGeneration generation, EndPoint? local, EndPoint? remote, TransportConnection transport, long acceptedAt, Action<ServedConnection, string> book) : Connection
+internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, TransportConnection transport, long id, ConnectionAddress local, ConnectionAddress remote, long acceptedAt) : Connection, IConnectionOwner
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
+    private readonly string _endpoint = home.Name;
+    private readonly HandlerDispatch _dispatch = binding.Generation.Dispatch;
+    private ConnectionAddress _local = local;
+    private ConnectionAddress _remote = remote;
 
     public override long Id => id;
 
-    public override string Endpoint => endpoint;
+    public override string Endpoint => _endpoint;
 
-    public override EndPoint LocalEndPoint { get; } = Unmapped(local);
+    public override EndPoint LocalEndPoint => _local.EndPoint;
 
-    public override EndPoint RemoteEndPoint { get; } = Unmapped(remote);
+    public override EndPoint RemoteEndPoint => _remote.EndPoint;
 
     public override PipeReader Input => transport.Input;
 
@@ -29,8 +34,13 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
 
     public TransportConnection Transport => transport;
 
+    /// <summary>Where it was accepted, and has its place.</summary>
+    public Endpoint Home => home;
+
+    public HandlerBinding Binding => binding;
+
     /// <summary>What it is served by, from its first byte to its last.</summary>
-    public PluginGeneration Generation => generation;
+    public PluginGeneration Generation => binding.Generation;
 
     /// <summary>When it was accepted, as a timestamp of the host's time.</summary>
     public long AcceptedAt => acceptedAt;
@@ -38,7 +48,28 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     /// <summary>The reaper's own; null until it has looked.</summary>
     public Pulse? Pulse { get; set; }
 
+    /// <summary>The set's own.</summary>
+    public int Slot { get; set; }
+
+    /// <summary>The runner's own, while it is inside.</summary>
+    public IConnectionHandler? Handler { get; set; }
+
+    /// <summary>The runner's own: where the handler's services come from, if it has some of its own.</summary>
+    public IServiceScope? Scope { get; set; }
+
+    /// <summary>The runner's own: the handler's task.</summary>
+    public Task? Running { get; set; }
+
     public CancellationToken Draining => _draining.Token;
+
+    HandlerDispatch IConnectionOwner.Dispatch => _dispatch;
+
+    string IConnectionOwner.Handler => binding.Handler;
+
+    void IConnectionOwner.Run() => ConnectionRunner.Run(this);
+
+    /// <summary>The handler's task has ended.</summary>
+    public void Returned() => ConnectionRunner.End(this);
 
     /// <summary>Asks the handler to finish. Its callbacks are plugin code, so they run on the thread pool.</summary>
     public void Drain() => _ = DrainAsync();
@@ -52,7 +83,7 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     };
 
     /// <summary>Has a fault counted and logged, as text at once: the exception holds the plugin's code, and would keep it loaded.</summary>
-    public void Book(Exception fault) => book(this, FaultText.Of(fault));
+    public void Book(Exception fault) => home.BookFault(this, FaultText.Of(fault));
 
     /// <summary>Books each callback's exception. The connection goes on: its handler may be sound.</summary>
     public void BookCallbacks(AggregateException errors)
@@ -83,18 +114,14 @@ internal sealed class ServedConnection(long id, string endpoint, PluginGeneratio
     {
         try
         {
-            await _draining.CancelAsync();
+            // Cancelled when the call returns; what was registered with the token follows.
+            var told = _draining.CancelAsync();
+            transport.Drained();
+            await told;
         }
         catch (AggregateException errors)
         {
             BookCallbacks(errors);
         }
     }
-
-    private static EndPoint Unmapped(EndPoint? address) => address switch
-    {
-        IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped => new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port),
-        { } other => other,
-        null => new IPEndPoint(IPAddress.None, 0),
-    };
 }

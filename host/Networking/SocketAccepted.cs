@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 
 namespace PluginServer.Networking;
@@ -8,9 +7,11 @@ internal sealed class SocketAccepted(Socket socket) : AcceptedSocket
 {
     public override int Number => (int)socket.SafeHandle.DangerousGetHandle();
 
-    public override EndPoint? LocalEndPoint => socket.LocalEndPoint;
+    public override bool IsNonBlocking => false;
 
-    public override EndPoint? RemoteEndPoint => socket.RemoteEndPoint;
+    public override ConnectionAddress Local => new(socket.LocalEndPoint);
+
+    public override ConnectionAddress Remote => new(socket.RemoteEndPoint);
 
     public override void SetOption(SocketOptionLevel level, SocketOptionName name, int value) => socket.SetSocketOption(level, name, value);
 

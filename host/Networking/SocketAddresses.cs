@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace PluginServer.Networking;
 
@@ -11,29 +12,31 @@ internal static unsafe class SocketAddresses
     private const ushort Internet = 2;
     private const ushort Internet6 = 10;
 
-    /// <summary>Of struct sockaddr_in, sockaddr_in6 or sockaddr_un; see ip(7), ipv6(7), unix(7). Null for another family.</summary>
-    public static EndPoint? Read(byte* address, int length)
+    /// <summary>Of struct sockaddr_in, sockaddr_in6 or sockaddr_un; see ip(7), ipv6(7), unix(7). Unknown for another family.</summary>
+    public static ConnectionAddress Read(byte* address, int length)
     {
         var bytes = new ReadOnlySpan<byte>(address, length);
-        return length < sizeof(ushort) ? null : *(ushort*)address switch
+        return length < sizeof(ushort) ? new ConnectionAddress(null) : *(ushort*)address switch
         {
-            Internet => new IPEndPoint(new IPAddress(bytes.Slice(4, 4)), BinaryPrimitives.ReadUInt16BigEndian(bytes[2..])),
+            Internet => Internet4(bytes.Slice(4, 4), BinaryPrimitives.ReadUInt16BigEndian(bytes[2..])),
             Internet6 => ReadInternet6(bytes),
-            Unix => ReadUnix(bytes[2..]),
-            _ => null,
+            Unix => new ConnectionAddress(ReadUnix(bytes[2..])),
+            _ => new ConnectionAddress(null),
         };
     }
 
-    private static IPEndPoint ReadInternet6(ReadOnlySpan<byte> bytes)
+    private static ConnectionAddress Internet4(ReadOnlySpan<byte> number, ushort port) => new(MemoryMarshal.Read<uint>(number), port);
+
+    private static ConnectionAddress ReadInternet6(ReadOnlySpan<byte> bytes)
     {
         var port = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
         var number = bytes.Slice(8, 16);
 
-        // An IPv4 client of a socket for both: at once as what it is, the other form would be garbage a moment later.
+        // An IPv4 client of a socket for both.
         ReadOnlySpan<byte> mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
         return number.StartsWith(mapped)
-            ? new IPEndPoint(new IPAddress(number[12..]), port)
-            : new IPEndPoint(new IPAddress(number, BitConverter.ToUInt32(bytes[24..])), port);
+            ? Internet4(number[12..], port)
+            : new ConnectionAddress(new IPEndPoint(new IPAddress(number, BitConverter.ToUInt32(bytes[24..])), port));
     }
 
     // A client rarely has a name; one of the abstract namespace begins with NUL.

@@ -7,7 +7,7 @@ namespace PluginServer.Networking;
 /// The descriptor is safe against reuse: every call holds a reference on the socket's handle, so an Abort from another thread
 /// closes it only when the last call has returned, and later calls get ObjectDisposedException.
 /// </remarks>
-internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, BlockPool pool, Departures departures, TimeProvider time) : PipedConnection(limits, pool, time)
+internal sealed class SocketConnection(SocketTransport transport, Socket socket, ConnectionLimits limits) : PipedConnection(limits, transport.Blocks)
 {
     private const int TcpLevel = 6;
     private const int TcpInfo = 11;
@@ -17,6 +17,8 @@ internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, B
     private readonly Lock _closing = new();
     private ReceiveWait? _receiveWait;
     private SendWait? _sendWait;
+
+    public override BlockPool Blocks => transport.Blocks;
 
     public override bool IsEventDriven => false;
 
@@ -42,18 +44,7 @@ internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, B
         }
     }
 
-    public override void Start(IThreadPoolWorkItem handler)
-    {
-        if (Dispatch is { IsOwn: true } own)
-        {
-            // What the handler awaits there goes on there.
-            own.Run(static handler => ((IThreadPoolWorkItem)handler!).Execute(), handler);
-        }
-        else
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(handler, preferLocal: false);
-        }
-    }
+    protected override TimeProvider Time => transport.Time;
 
     public override int Receive(Span<byte> target, out SocketError error)
     {
@@ -160,6 +151,19 @@ internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, B
         }
     }
 
+    protected override void StartHandler()
+    {
+        if (Owner!.Dispatch is { IsOwn: true } own)
+        {
+            // What the handler awaits there goes on there.
+            own.Run(static owner => ((IConnectionOwner)owner!).Run(), Owner);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static owner => owner.Run(), Owner, preferLocal: false);
+        }
+    }
+
     protected override void Close(Ending ending, bool reset)
     {
         lock (_closing)
@@ -212,7 +216,7 @@ internal sealed class SocketConnection(Socket socket, ConnectionLimits limits, B
         // Outside the input's lock, because the handler runs in here; it is claimed, so nobody else completes it.
         if (Receiver.Departs)
         {
-            departures.Add(Receiver);
+            transport.Departures.Add(Receiver);
         }
         else
         {

@@ -5,12 +5,14 @@ namespace PluginServer.Networking;
 /// <summary>Moves bytes with System.Net.Sockets: the transport for every platform.</summary>
 internal sealed class SocketTransport(TimeProvider time) : Transport
 {
-    private readonly Departures _departures = new();
-
     public override string Name => "sockets";
 
     /// <summary>The memory of all its connections.</summary>
     public BlockPool Blocks { get; } = new();
+
+    public Departures Departures { get; } = new();
+
+    public TimeProvider Time => time;
 
     public override async ValueTask<AcceptedSocket> AcceptAsync(Socket listening, CancellationToken cancellationToken) =>
         new SocketAccepted(await listening.AcceptAsync(cancellationToken));
@@ -43,6 +45,6 @@ internal sealed class SocketTransport(TimeProvider time) : Transport
     {
         var socket = accepted.TakeSocket();
         socket.Blocking = false;
-        return new SocketConnection(socket, limits, Blocks, _departures, time);
+        return new SocketConnection(this, socket, limits);
     }
 }

@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
@@ -38,14 +37,8 @@ internal abstract class TransportConnection
     /// <summary>Cancelled by <see cref="Abort"/>, a reset, and the end of <see cref="FinishAsync"/>; callbacks run on the thread pool.</summary>
     public abstract CancellationToken Closed { get; }
 
-    /// <summary>Told what callbacks on <see cref="Closed"/> throw.</summary>
-    public Action<AggregateException>? CallbacksFailed { get; set; }
-
-    /// <summary>Which threads run its handler; null is the transport's own way. Set before <see cref="Start"/>.</summary>
-    public HandlerDispatch? Dispatch { get; set; }
-
-    /// <summary>What runs on it, for whoever wants to name it.</summary>
-    public string Handler { get; set; } = "";
+    /// <summary>Whose handler runs on it; null before <see cref="Start"/>.</summary>
+    public abstract IConnectionOwner? Owner { get; }
 
     /// <summary>Why it ended, and in words; <see cref="CloseCause.None"/> and null while it is open and after an orderly end.</summary>
     public abstract (CloseCause Cause, string? Reason) End { get; }
@@ -60,8 +53,11 @@ internal abstract class TransportConnection
     /// its last, and before it receives. 0 where the system does not tell. Costs a system call.</summary>
     public abstract long BytesOnWire { get; }
 
-    /// <summary>Called once: runs the handler where its events are handled, apart from the caller.</summary>
-    public abstract void Start(IThreadPoolWorkItem handler);
+    /// <summary>Called once: has the owner run its handler where events are handled, apart from the caller.</summary>
+    public abstract void Start(IConnectionOwner owner);
+
+    /// <summary>The owner's <see cref="IConnectionOwner.Draining"/> is cancelled: ends a read that waits with it.</summary>
+    public abstract void Drained();
 
     /// <summary>Ends it at once by a reset. Any thread, any number of times; the first cause counts. Pending and later
     /// operations of both pipes throw <see cref="ConnectionClosedException"/> with the reason.</summary>

@@ -5,6 +5,9 @@ namespace PluginServer.Networking;
 /// <content>The socket's side: waiting for an arrival, receiving, and discarding.</content>
 internal sealed partial class TransportInput
 {
+    /// <summary>A block with less room than this is not worth a read of its own.</summary>
+    private const int SmallRoom = 4096;
+
     private SocketError _error;
 
     /// <summary>An arrival will be told of; there is never more than one wait.</summary>
@@ -18,15 +21,12 @@ internal sealed partial class TransportInput
 
     /// <summary>Somebody wants to know of a reset although nobody reads.</summary>
     private bool _watched;
-    private long _discardLeft;
-    private TaskCompletionSource? _discarded;
-    private TaskCompletionSource? _released;
 
     /// <summary>From now on a reset is noticed while the handler does not read, too.</summary>
     public void Watch()
     {
         SocketError failure;
-        lock (_gate)
+        lock (_bytes)
         {
             _watched = true;
             WatchIfIdle();
@@ -36,48 +36,6 @@ internal sealed partial class TransportInput
         if (failure != SocketError.Success)
         {
             connection.Lost(failure);
-        }
-    }
-
-    /// <summary>Reads and discards until the peer's FIN, a failure, the linger limits, or an abort. A reset is no failure
-    /// of the connection any more: the peer may have what it wanted.</summary>
-    public async Task DiscardAsync(TimeProvider time)
-    {
-        TaskCompletionSource discarded;
-        lock (_gate)
-        {
-            // Nothing can arrive after a FIN, nor after an abort. End comes after the ending is set and needs the lock: it either finds
-            // the source or has left the ending to be seen.
-            if (_fin || _error != SocketError.Success || connection.Ending is not null)
-            {
-                return;
-            }
-
-            discarded = _discarded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _discardLeft = TransportConnection.LingerBytes;
-            Discard();
-        }
-
-        using var timer = time.CreateTimer(static discarded => ((TaskCompletionSource)discarded!).TrySetResult(), discarded, TransportConnection.LingerTime, Timeout.InfiniteTimeSpan);
-        await discarded.Task.ConfigureAwait(false);
-    }
-
-    /// <summary>The socket is closed: waits for what was under way on it, then gives the blocks back.</summary>
-    public Task ReleaseAsync()
-    {
-        lock (_gate)
-        {
-            // A handler that returned without AdvanceTo may have left a task behind that still looks at the bytes.
-            _bytes.Release(inUse: _taken);
-            _token = default;
-            if (!_waiting || connection.IsEventDriven)
-            {
-                connection.Release(input: true);
-                return Task.CompletedTask;
-            }
-
-            _released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _released.Task;
         }
     }
 
@@ -195,24 +153,13 @@ internal sealed partial class TransportInput
     {
         var resume = false;
         SocketError failure;
-        lock (_gate)
+        lock (_bytes)
         {
             EndWait(error);
             _ended |= ended;
-            if (_released is not null)
+            if (_leaving is { } leaving)
             {
-                connection.Release(input: true);
-                _released.SetResult();
-                return false;
-            }
-
-            if (_discarded is not null)
-            {
-                if (!_discarded.Task.IsCompleted)
-                {
-                    Discard();
-                }
-
+                OnArrivalWhile(leaving);
                 return false;
             }
 
@@ -239,30 +186,4 @@ internal sealed partial class TransportInput
 
     /// <summary>Of a read that has ended: there is nothing but the peer's FIN.</summary>
     public bool Departs => _fin && _bytes.IsEmpty;
-
-    /// <summary>Lets the handler go on with a read that has ended.</summary>
-    public void Resume() => _completion.SetResult(true);
-
-    private void Discard()
-    {
-        _bytes.Release(inUse: _taken);
-        _taken = false;
-        var scratch = _pool.Rent();
-        while (!_waiting && !_fin && _error == SocketError.Success && _discardLeft > 0)
-        {
-            var count = ReceiveInto(scratch.Array.AsSpan(0, (int)Math.Min(scratch.Array.Length, _discardLeft)));
-            _discardLeft -= Math.Max(count, 0);
-            _fin = count == 0;
-            if (count < 0 && _error == SocketError.Success)
-            {
-                StartWait();
-            }
-        }
-
-        _pool.Return(scratch);
-        if (!_waiting)
-        {
-            _discarded!.TrySetResult();
-        }
-    }
 }

@@ -1,23 +1,14 @@
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using System.Threading.Tasks.Sources;
 
 namespace PluginServer.Networking;
 
 /// <summary>What a socket receives, as a PipeReader that holds no memory while it waits with nothing buffered.</summary>
-internal sealed partial class TransportInput(PipedConnection connection, ConnectionLimits limits, BlockPool pool) : PipeReader, IValueTaskSource<ReadResult>
+/// <remarks>Its lock is <see cref="_bytes"/>: this object is the plugin's too, and a lock that plugins can take is none. Thousands wait, so no object more than needed.</remarks>
+internal sealed partial class TransportInput(PipedConnection connection, ReceivedBytes bytes) : PipeReader
 {
-    /// <summary>A block with less room than this is not worth a read of its own.</summary>
-    private const int SmallRoom = 4096;
-
-    private readonly Lock _gate = new();
-    private readonly BlockPool _pool = pool;
-    private readonly ReceivedBytes _bytes = new(pool);
-    private ManualResetValueTaskSourceCore<bool> _completion;
-    private ReadState _read;
-    private CancellationToken _token;
-    private CancellationTokenRegistration _registration;
-    private bool _tokenFired;
+    private readonly ReceivedBytes _bytes = bytes;
+    private long _received;
     private bool _cancelled;
 
     /// <summary>A result is out, and AdvanceTo has not been called.</summary>
@@ -28,23 +19,13 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
 
     /// <summary>The handler has returned.</summary>
     private bool _left;
-    private long _received;
-
-    private enum ReadState
-    {
-        Idle,
-        Parked,
-
-        /// <summary>Ended, and its result not yet taken: the core must not be used again before.</summary>
-        Claimed,
-    }
 
     /// <summary>Nothing waits: no byte, no read.</summary>
     public bool IsAtRest
     {
         get
         {
-            lock (_gate)
+            lock (_bytes)
             {
                 return _bytes.IsEmpty && _read == ReadState.Idle;
             }
@@ -56,7 +37,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         SocketError failure;
-        lock (_gate)
+        lock (_bytes)
         {
             if (Refusal() is { } refusal)
             {
@@ -96,7 +77,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
     public override bool TryRead(out ReadResult result)
     {
         SocketError failure;
-        lock (_gate)
+        lock (_bytes)
         {
             if (Refusal() is { } refusal)
             {
@@ -122,7 +103,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
     {
         bool overLimit;
         SocketError failure;
-        lock (_gate)
+        lock (_bytes)
         {
             if (_left)
             {
@@ -143,14 +124,14 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
             var (kept, allExamined) = _bytes.Advance(consumed, examined);
             _taken = false;
             _examined = allExamined;
-            overLimit = kept > limits.ReadLimit;
+            overLimit = kept > connection.Limits.ReadLimit;
             WatchIfIdle();
             failure = _error;
         }
 
         if (overLimit)
         {
-            connection.Abort(CloseCause.ReadLimit, $"More than {limits.ReadLimit} bytes were received and examined but not consumed (readLimit).");
+            connection.Abort(CloseCause.ReadLimit, $"More than {connection.Limits.ReadLimit} bytes were received and examined but not consumed (readLimit).");
         }
         else if (failure != SocketError.Success)
         {
@@ -160,7 +141,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
 
     public override void CancelPendingRead()
     {
-        lock (_gate)
+        lock (_bytes)
         {
             _cancelled = true;
             EndParked();
@@ -171,7 +152,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
     public override void Complete(Exception? exception = null)
     {
         SocketError failure;
-        lock (_gate)
+        lock (_bytes)
         {
             if (_completed || _left)
             {
@@ -191,52 +172,6 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
             connection.Lost(failure);
         }
     }
-
-    /// <summary>The connection has ended: so does a read that waits, and the discarding of what comes.</summary>
-    public void End()
-    {
-        lock (_gate)
-        {
-            EndParked();
-            _discarded?.TrySetResult();
-        }
-    }
-
-    /// <summary>The handler has returned: ends a read that it left behind, and refuses later ones.</summary>
-    public void Leave()
-    {
-        lock (_gate)
-        {
-            _left = true;
-            EndParked();
-        }
-    }
-
-    ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
-    {
-        lock (_gate)
-        {
-            // Reset at once: the core would otherwise refer to the handler's continuation until the next read parks.
-            _completion.GetResult(token);
-            _completion.Reset();
-            var (fired, by) = (_tokenFired, _token);
-            _tokenFired = false;
-            _token = default;
-            _read = ReadState.Idle;
-            if (fired)
-            {
-                throw new OperationCanceledException(by);
-            }
-
-            // Any other end has set what the next read would be told.
-            return Refusal() is { } refusal ? throw refusal : TryTake(out var result) ? result : throw new InvalidOperationException("The read ended without a result.");
-        }
-    }
-
-    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _completion.GetStatus(token);
-
-    void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _completion.OnCompleted(continuation, state, token, flags);
 
     private ConnectionClosedException Left() => (connection.Ending ?? Ending.Orderly).ToException();
 
@@ -272,58 +207,5 @@ internal sealed partial class TransportInput(PipedConnection connection, Connect
         _cancelled = false;
         _taken = true;
         return true;
-    }
-
-    private ValueTask<ReadResult> Park(CancellationToken cancellationToken)
-    {
-        _completion.Reset();
-        if (cancellationToken.CanBeCanceled)
-        {
-            _registration = cancellationToken.UnsafeRegister(static (input, token) => ((TransportInput)input!).OnToken(token), this);
-
-            // A callback of another thread waits for the lock and finds the read parked; one of this thread came too early.
-            if (cancellationToken.IsCancellationRequested)
-            {
-                _registration.Unregister();
-                return ValueTask.FromCanceled<ReadResult>(cancellationToken);
-            }
-        }
-
-        _bytes.Shrink();
-        _token = cancellationToken;
-        _read = ReadState.Parked;
-        return new ValueTask<ReadResult>(this, _completion.Version);
-    }
-
-    private void OnToken(CancellationToken token)
-    {
-        lock (_gate)
-        {
-            // A callback that comes late may find another read; that one is meant too when it has the same token.
-            if (_read == ReadState.Parked && _token == token)
-            {
-                _tokenFired = true;
-                EndParked();
-            }
-        }
-    }
-
-    private void Claim(bool inline)
-    {
-        _read = ReadState.Claimed;
-
-        // Not Dispose, which waits for a callback under way, and that may wait for the lock.
-        _registration.Unregister();
-        _registration = default;
-        _completion.RunContinuationsAsynchronously = !inline;
-    }
-
-    private void EndParked()
-    {
-        if (_read == ReadState.Parked)
-        {
-            Claim(inline: false);
-            _completion.SetResult(true);
-        }
     }
 }

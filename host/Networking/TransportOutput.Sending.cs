@@ -2,64 +2,80 @@ using System.Net.Sockets;
 
 namespace PluginServer.Networking;
 
-/// <content>The socket's side: sending, waiting with what the kernel did not take, and FIN.</content>
+/// <content>The socket's side: sending, and waiting with what the kernel did not take.</content>
 internal sealed partial class TransportOutput
 {
+    private long _sent;
     private SocketError _error;
 
     /// <summary>The kernel has no room, and it will be told of when there is; the front of the queue may be on its way.</summary>
     private bool _sending;
-    private bool _finSent;
-    private long _sent;
-    private TaskCompletionSource<bool>? _fin;
-    private TaskCompletionSource? _released;
+
+    /// <summary>Set before the kernel is asked, and cleared when it has taken all: whoever hears of room and finds it cleared has nobody to tell.</summary>
+    private volatile bool _asks;
 
     public long Sent => Volatile.Read(ref _sent);
 
+    /// <summary>Whether <see cref="OnRoom"/> would change anything. Without the lock: most events are no news for the output.</summary>
+    public bool MindsRoom => _asks;
+
+    /// <summary>Flushed and not sent.</summary>
+    private long Queued => _queue?.Flushed ?? 0;
+
     /// <summary>A flush need not wait any longer.</summary>
-    private bool Fits => _queue.Flushed + _rest.Length < TransportConnection.FlushThreshold;
+    private bool Fits => Queued + RestOfSource.Length < TransportConnection.FlushThreshold;
 
-    /// <summary>The handler has returned: sends what it wrote, then FIN. False when the connection ended before.</summary>
-    public Task<bool> FinishAsync()
+    /// <summary>There is room again. True when the flush that waited has ended by it: the caller has to resume it.</summary>
+    public bool OnRoom(int sent, SocketError error)
     {
-        Complete();
-        lock (_gate)
+        var resume = false;
+        SocketError failure;
+        lock (connection)
         {
-            _left = true;
-        }
-
-        return FinSentAsync();
-    }
-
-    /// <summary>The socket is closed: waits for what was under way on it, then gives the blocks back.</summary>
-    public Task ReleaseAsync()
-    {
-        lock (_gate)
-        {
-            _token = default;
-            if (!_sending || connection.IsEventDriven)
+            EndWait(sent, error);
+            if (_leaving?.Released is { } released)
             {
                 Release();
-                return Task.CompletedTask;
+                released.SetResult();
+                return false;
             }
 
-            _released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _released.Task;
+            SendAll();
+            failure = _error;
+            resume = failure == SocketError.Success && Fits && TryClaim(FlushEnd.Done, inline: true);
         }
+
+        if (failure != SocketError.Success)
+        {
+            connection.Lost(failure);
+        }
+
+        return resume;
     }
 
-    private Task<bool> FinSentAsync()
+    /// <summary>The same with a source behind what is queued. Where nothing is queued it goes to the socket as it is.</summary>
+    private void SendAll(ReadOnlyMemory<byte> source)
     {
-        lock (_gate)
+        if (source.IsEmpty)
         {
-            // End comes after the ending is set and needs the lock: it either finds the source or has left the ending to be seen.
-            if (_finSent || connection.Ending is not null)
-            {
-                return Task.FromResult(_finSent);
-            }
+            SendAll();
+            return;
+        }
 
-            _fin ??= new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _fin.Task;
+        if (Queued > 0 || _sending || _error != SocketError.Success)
+        {
+            Wait().Rest = source;
+            SendAll();
+            return;
+        }
+
+        var bytes = Bytes(source);
+        var count = bytes.IsEmpty ? 0 : Send(bytes);
+        if (count < source.Length && _error == SocketError.Success)
+        {
+            Wait().Rest = source[count..];
+            StartWait();
+            SendAll();
         }
     }
 
@@ -68,8 +84,8 @@ internal sealed partial class TransportOutput
     {
         while (!_sending && _error == SocketError.Success)
         {
-            var queued = _queue.Flushed > 0;
-            var next = queued ? _queue.Next.Span : Rest();
+            var queued = Queued > 0;
+            var next = queued ? _queue!.Next.Span : Bytes(RestOfSource);
             if (next.IsEmpty)
             {
                 SendFinIfCompleted();
@@ -79,7 +95,7 @@ internal sealed partial class TransportOutput
             var count = Send(next);
             if (queued)
             {
-                _queue.Sent(count);
+                _queue!.Sent(count);
             }
             else
             {
@@ -101,10 +117,11 @@ internal sealed partial class TransportOutput
     /// <summary>Moves as much of a waiting source to the queue as may wait there.</summary>
     private void FillQueue()
     {
-        var count = (int)Math.Clamp(TransportConnection.FlushThreshold - _queue.Flushed, 0, _rest.Length);
-        if (count > 0 && Rest() is { IsEmpty: false } rest)
+        var rest = RestOfSource;
+        var count = (int)Math.Clamp(TransportConnection.FlushThreshold - Queued, 0, rest.Length);
+        if (count > 0 && Bytes(rest) is { IsEmpty: false } bytes)
         {
-            _queue.Append(rest[..count]);
+            Queue.Append(bytes[..count]);
             SkipRest(count);
         }
     }
@@ -112,35 +129,58 @@ internal sealed partial class TransportOutput
     /// <summary>The caller no longer waits: the rest of its source becomes ours, so that the stream has no hole.</summary>
     private void CopyRest()
     {
-        _queue.Append(Rest());
-        _rest = default;
+        if (!RestOfSource.IsEmpty)
+        {
+            Queue.Append(Bytes(RestOfSource));
+            DropRest();
+        }
     }
 
-    /// <summary>The rest of the source; a plugin's own memory may refuse, on a thread that must survive it.</summary>
-    private ReadOnlySpan<byte> Rest()
+    private void DropRest()
+    {
+        if (_waiting is { } waiting)
+        {
+            waiting.Rest = default;
+        }
+    }
+
+    /// <summary>What a source holds; a plugin's own memory may refuse, on a thread that must survive it.</summary>
+    private ReadOnlySpan<byte> Bytes(ReadOnlyMemory<byte> source)
     {
         try
         {
-            return _rest.Span;
+            return source.Span;
         }
         catch (Exception)
         {
-            _rest = default;
+            DropRest();
             _error = SocketError.Fault;
             return default;
         }
     }
 
     // Nothing refers to the source once all of it is sent.
-    private void SkipRest(int count) => _rest = count == _rest.Length ? default : _rest[count..];
+    private void SkipRest(int count)
+    {
+        if (_waiting is { } waiting)
+        {
+            waiting.Rest = count == waiting.Rest.Length ? default : waiting.Rest[count..];
+        }
+    }
 
     private int Send(ReadOnlySpan<byte> source)
     {
+        // The call that follows is a full fence, before the kernel is asked.
+        _asks = true;
         var count = connection.Send(source, out var error);
         Volatile.Write(ref _sent, _sent + count);
         if (error != SocketError.Success)
         {
             _error = error;
+        }
+        else if (count == source.Length)
+        {
+            _asks = false;
         }
 
         return count;
@@ -154,7 +194,7 @@ internal sealed partial class TransportOutput
         }
 
         _sending = true;
-        if (!connection.WaitForRoom(_queue.Next, out var sent, out var error))
+        if (!connection.WaitForRoom(_queue is { } queue ? queue.Next : default, out var sent, out var error))
         {
             EndWait(sent, error);
         }
@@ -164,71 +204,14 @@ internal sealed partial class TransportOutput
     {
         _sending = false;
         Volatile.Write(ref _sent, _sent + sent);
-        _queue.Sent(sent);
+        if (sent > 0)
+        {
+            _queue!.Sent(sent);
+        }
+
         if (error != SocketError.Success)
         {
             _error = error;
         }
-    }
-
-    /// <summary>There is room again. True when the flush that waited has ended by it: the caller has to resume it.</summary>
-    public bool OnRoom(int sent, SocketError error)
-    {
-        var resume = false;
-        SocketError failure;
-        lock (_gate)
-        {
-            EndWait(sent, error);
-            if (_released is not null)
-            {
-                Release();
-                _released.SetResult();
-                return false;
-            }
-
-            SendAll();
-            failure = _error;
-            if (_parked && failure == SocketError.Success && Fits)
-            {
-                CopyRest();
-                Claim(FlushEnd.Done, inline: true);
-                resume = true;
-            }
-        }
-
-        if (failure != SocketError.Success)
-        {
-            connection.Lost(failure);
-        }
-
-        return resume;
-    }
-
-    /// <summary>Lets the handler go on with a flush that has ended.</summary>
-    public void Resume() => _completion.SetResult(true);
-
-    private void SendFinIfCompleted()
-    {
-        if (!_completed || _finSent || _error != SocketError.Success)
-        {
-            return;
-        }
-
-        var error = connection.ShutDownSending();
-        if (error == SocketError.Success)
-        {
-            _finSent = true;
-            _fin?.TrySetResult(true);
-        }
-        else
-        {
-            _error = error;
-        }
-    }
-
-    private void Release()
-    {
-        _queue.Release();
-        connection.Release(input: false);
     }
 }

@@ -13,6 +13,8 @@ internal static class CleanContext
         return result;
     }
 
+    public static void Run(ContextCallback call, object state) => ExecutionContext.Run(Empty, call, state);
+
     private static ExecutionContext Capture()
     {
         ExecutionContext? captured = null;

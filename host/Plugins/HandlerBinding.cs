@@ -11,8 +11,20 @@ internal sealed class HandlerBinding(PluginGeneration generation, string handler
     public string Handler => handler;
 
     /// <summary>What is one connection's own: a scope, unless all that the handler asks for are singletons.</summary>
-    public AsyncServiceScope? CreateScope() => scoped ? services.CreateAsyncScope() : null;
+    public IServiceScope? CreateScope() => scoped ? services.CreateScope() : null;
 
     /// <summary>Makes the handler of one connection.</summary>
-    public IConnectionHandler Create(AsyncServiceScope? scope) => (IConnectionHandler)factory(scope?.ServiceProvider ?? services, arguments);
+    public IConnectionHandler Create(IServiceScope? scope) => (IConnectionHandler)factory(scope?.ServiceProvider ?? services, arguments);
+
+    /// <summary>The end of a handler or a scope; null is none.</summary>
+    public static Task DisposeAsync(object? made)
+    {
+        if (made is IAsyncDisposable disposable)
+        {
+            return disposable.DisposeAsync().AsTask();
+        }
+
+        (made as IDisposable)?.Dispose();
+        return Task.CompletedTask;
+    }
 }

@@ -7,14 +7,14 @@ internal sealed class HandlerSlot(HandlerBinding first)
 
     public HandlerBinding? Current => _current;
 
-    /// <summary>A hold on the current handler's generation, or null when the slot has been emptied.</summary>
-    public HandlerLease? Acquire()
+    /// <summary>The current handler, with a lease of its generation that the caller returns; null when the slot has been emptied.</summary>
+    public HandlerBinding? Lease()
     {
         while (_current is { } binding)
         {
             if (binding.Generation.TryLease())
             {
-                return new HandlerLease(binding);
+                return binding;
             }
 
             // Retired between the read and the lease: the exchange came first, so the next read sees its successor.

@@ -41,7 +41,7 @@ internal static class WarmUp
         }
     }
 
-    private static async Task ServeAsync(IConnectionHandler handler, AsyncServiceScope? scope, MemoryConnection connection)
+    private static async Task ServeAsync(IConnectionHandler handler, IServiceScope? scope, MemoryConnection connection)
     {
         try
         {
@@ -50,16 +50,8 @@ internal static class WarmUp
         finally
         {
             connection.Finish();
-            if (handler is IAsyncDisposable disposable)
-            {
-                await disposable.DisposeAsync();
-            }
-            else
-            {
-                (handler as IDisposable)?.Dispose();
-            }
-
-            await (scope?.DisposeAsync() ?? ValueTask.CompletedTask);
+            await HandlerBinding.DisposeAsync(handler);
+            await HandlerBinding.DisposeAsync(scope);
         }
     }
 

@@ -9,7 +9,7 @@ public sealed class EchoHandler : IConnectionHandler
         while (true)
         {
             var result = await connection.Input.ReadAsync(draining);
-            foreach (var segment in result.Buffer)
+            for (var position = result.Buffer.Start; result.Buffer.TryGet(ref position, out var segment);)
             {
                 await connection.Output.WriteAsync(segment, CancellationToken.None);
             }

@@ -160,9 +160,9 @@ public class ConnectionBenchmarks
         }
     }
 
-    private sealed class Handler(TransportConnection connection, Func<TransportConnection, Task> run) : IThreadPoolWorkItem
+    private sealed class Handler(TransportConnection connection, Func<TransportConnection, Task> run) : IConnectionOwner
     {
-        public void Execute() => _ = RunAsync();
+        public void Run() => _ = RunAsync();
 
         private async Task RunAsync()
         {

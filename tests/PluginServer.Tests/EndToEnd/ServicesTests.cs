@@ -39,7 +39,7 @@ internal sealed class ServicesTests
         var scope = binding.CreateScope();
         Assert.That(scope, Is.Not.Null, "IServiceProvider is per scope");
         Assert.That(binding.Create(scope), Is.Not.Null);
-        await scope!.Value.DisposeAsync();
+        await ((IAsyncDisposable)scope!).DisposeAsync();
 
         await using var plain = await TestServer.StartAsync("Settings", "GreetingHandler");
         Assert.That(plain.Endpoint().Slot.Current!.CreateScope(), Is.Null);

@@ -145,9 +145,10 @@ internal sealed class UnloadTests
         await generation.Loaded.StartAsync();
         using var transport = DefaultTransport.Create(TimeProvider.System);
         using var storms = new StormLog(NullLogger.Instance, TimeProvider.System);
-        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
+        var places = new Places(1000);
+        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), places, TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
         using var stop = new CancellationTokenSource();
-        var accepting = new Acceptor(endpoint, new Places(1000), TimeProvider.System, NullLogger.Instance, storms).RunAsync(stop.Token, stop.Token);
+        var accepting = new Acceptor(endpoint, places, TimeProvider.System, NullLogger.Instance, storms).RunAsync(stop.Token, stop.Token);
         for (var connection = 0; connection < Connections; connection++)
         {
             using var client = await Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.LocalEndPoint.Port));

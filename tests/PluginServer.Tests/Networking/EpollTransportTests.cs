@@ -318,7 +318,7 @@ internal sealed class EpollTransportTests
         var number = first.Detach();
         Assert.That(() => first.Detach(), Throws.InvalidOperationException);
         Assert.That(first.End.Cause, Is.EqualTo(CloseCause.None));
-        var again = _transport.Attach(new EpollAccepted(number, remote: null), new ConnectionLimits { ReadLimit = 1 << 20 });
+        var again = _transport.Attach(new EpollAccepted(number, remote: default), new ConnectionLimits { ReadLimit = 1 << 20 });
         await using var second = new Link(link.Client, again);
         var serving = second.ServeAsync(TransportTests.EchoAsync);
         await second.SendAsync("again"u8.ToArray());

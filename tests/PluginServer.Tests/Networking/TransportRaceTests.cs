@@ -166,8 +166,8 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         connection.Input.AdvanceTo(result.Buffer.End);
     }
 
-    private sealed class Work(Action run) : IThreadPoolWorkItem
+    private sealed class Work(Action run) : IConnectionOwner
     {
-        public void Execute() => run();
+        public void Run() => run();
     }
 }

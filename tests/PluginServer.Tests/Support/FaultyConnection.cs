@@ -36,12 +36,11 @@ internal sealed class FaultyConnection : TransportConnection
 
     public override long BytesOnWire => _real.BytesOnWire;
 
-    public override void Start(IThreadPoolWorkItem handler)
-    {
-        // What the host has set on this one is asked of the real one.
-        (_real.CallbacksFailed, _real.Dispatch, _real.Handler) = (CallbacksFailed, Dispatch, Handler);
-        _real.Start(handler);
-    }
+    public override IConnectionOwner? Owner => _real.Owner;
+
+    public override void Start(IConnectionOwner owner) => _real.Start(owner);
+
+    public override void Drained() => _real.Drained();
 
     public void Reset() => _real.Abort(CloseCause.Reset, "the connection was reset, as the test has planned");
 

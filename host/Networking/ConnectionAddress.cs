@@ -1,0 +1,27 @@
+using System.Net;
+
+namespace PluginServer.Networking;
+
+/// <summary>One end of a connection. An IPv4 one becomes an object when somebody asks for it: few handlers do, and thousands of connections wait.</summary>
+internal struct ConnectionAddress
+{
+    private static readonly IPAddress Nowhere = IPAddress.None;
+    private readonly uint _number;
+    private readonly ushort _port;
+    private EndPoint? _known;
+
+    /// <param name="number">In the order of the network.</param>
+    /// <param name="port">In the order of the machine.</param>
+    public ConnectionAddress(uint number, ushort port) => (_number, _port, _known) = (number, port, null);
+
+    /// <summary>An IPv4 address in the form of IPv6 is shown as IPv4; null is unknown.</summary>
+    public ConnectionAddress(EndPoint? known) => _known = known switch
+    {
+        IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped => new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port),
+        { } other => other,
+        null => new IPEndPoint(Nowhere, 0),
+    };
+
+    /// <summary>The same object from the second call on.</summary>
+    public EndPoint EndPoint => _known ??= new IPEndPoint(new IPAddress(_number), _port);
+}
