@@ -100,6 +100,62 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         }
     }
 
+    /// <summary>A read with this token has no registration of its own: it is told, before it waits, while it begins to, or later.</summary>
+    [Test]
+    public async Task A_drain_at_any_moment_ends_the_read_that_waits_with_its_token()
+    {
+        for (var round = 0; round < 100; round++)
+        {
+            await using var link = await OpenOwnAsync();
+            using var source = new CancellationTokenSource();
+            link.Server.Start(new Work(() => { }, source.Token));
+            var draining = Task.Run(() =>
+            {
+                source.Cancel();
+                link.Server.Drained();
+            });
+            Thread.SpinWait(round * 20);
+            Assert.That(async () => await link.Server.Input.ReadAsync(source.Token).AsTask().Within(), Throws.InstanceOf<OperationCanceledException>());
+            await draining;
+            await link.SendAsync(new[] { (byte)round });
+            var result = await link.Server.Input.ReadAsync().Within();
+            Assert.That(result.Buffer.ToArray(), Is.EqualTo(new[] { (byte)round }), $"round {round}");
+            link.Server.Input.AdvanceTo(result.Buffer.End);
+        }
+    }
+
+    /// <summary>The first event comes before the handler is known, at the same moment, or after it.</summary>
+    [Test]
+    public async Task A_handler_starts_whenever_its_first_event_has_come()
+    {
+        for (var round = 0; round < 100; round++)
+        {
+            await using var link = await OpenOwnAsync();
+            Thread.SpinWait(round * 50);
+            var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            link.Server.Start(new Work(started.SetResult));
+            await started.Task.Within();
+        }
+    }
+
+    /// <summary>The peer reads while the kernel refuses what is sent: the event that tells of room must find whoever is about to wait for it.</summary>
+    [Test]
+    public async Task Room_that_comes_at_any_moment_of_a_send_is_never_missed()
+    {
+        const int Piece = 100_000;
+        const int Pieces = 300;
+        await using var link = await OpenOwnAsync();
+        link.Client.ReceiveBufferSize = 16 * 1024;
+        var receiving = Task.Run(() => link.ReceiveAsync(Piece * Pieces));
+        var piece = new byte[Piece];
+        for (var sent = 0; sent < Pieces; sent++)
+        {
+            await link.Server.Output.WriteAsync(piece).Within();
+        }
+
+        await receiving.Within();
+    }
+
     [Test]
     public async Task A_reset_before_anybody_has_attached_ends_the_first_read()
     {
@@ -166,8 +222,10 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         connection.Input.AdvanceTo(result.Buffer.End);
     }
 
-    private sealed class Work(Action run) : IConnectionOwner
+    private sealed class Work(Action run, CancellationToken draining = default) : IConnectionOwner
     {
+        public CancellationToken Draining => draining;
+
         public void Run() => run();
     }
 }
