@@ -108,7 +108,9 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         {
             await using var link = await OpenOwnAsync();
             using var source = new CancellationTokenSource();
-            link.Server.Start(new Work(() => { }, source.Token));
+            var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            link.Server.Start(new Work(started.SetResult, source.Token));
+            await started.Task.Within();
             var draining = Task.Run(() =>
             {
                 source.Cancel();
