@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 
 namespace PluginServer.Networking;
 
@@ -11,8 +10,7 @@ internal sealed class EpollListening : IEpollTarget
     private readonly Lock _gate = new();
     private readonly Socket _socket;
     private readonly EpollTargets _targets;
-    private readonly List<EpollNews> _waiting = [];
-    private readonly Stack<EpollNews> _spare = new();
+    private readonly List<TaskCompletionSource> _waiting = [];
     private readonly int _descriptor;
     private bool _ready = true;
     private bool _ended;
@@ -29,13 +27,12 @@ internal sealed class EpollListening : IEpollTarget
 
     public uint Generation { get; }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<AcceptedSocket> AcceptAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            EpollNews news;
+            TaskCompletionSource news;
             lock (_gate)
             {
                 if (AcceptNow() is { } accepted)
@@ -43,19 +40,19 @@ internal sealed class EpollListening : IEpollTarget
                     return accepted;
                 }
 
-                // Used again: a client that comes alone would otherwise leave more behind than it needs itself.
-                news = _spare.TryPop(out var spare) ? spare : new EpollNews(this);
+                // Its continuation runs on the loop.
+                news = new TaskCompletionSource();
                 _waiting.Add(news);
             }
 
-            await using (cancellationToken.UnsafeRegister(static news => ThreadPool.UnsafeQueueUserWorkItem(static news => news.Stop(), (EpollNews)news!, preferLocal: false), news))
+            await using (cancellationToken.UnsafeRegister(static state => ThreadPool.UnsafeQueueUserWorkItem(static news => news.TrySetResult(), (TaskCompletionSource)state!, preferLocal: false), news))
             {
-                await news.ComesAsync();
+                await news.Task;
             }
 
             lock (_gate)
             {
-                _spare.Push(news);
+                _waiting.Remove(news);
             }
         }
     }
@@ -72,38 +69,22 @@ internal sealed class EpollListening : IEpollTarget
 
     public void Ready(uint events)
     {
-        // No more than wait now: the continuation of one, which runs inside Tell, mostly waits again.
-        for (var left = Waiting(ended: false); left > 0 && TakeFirst() is { } news; left--)
+        foreach (var news in TakeWaiting(ended: false))
         {
-            news.Tell();
+            news.TrySetResult();
         }
     }
 
     /// <summary>It is about to be closed: who waits is told, on the pool.</summary>
     public void End()
     {
-        for (var left = Waiting(ended: true); left > 0 && TakeFirst() is { } news; left--)
+        foreach (var news in TakeWaiting(ended: true))
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static news => news.Tell(), news, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static news => news.TrySetResult(), news, preferLocal: false);
         }
     }
 
-    /// <summary>Its wait is cancelled. A cancellation that comes late may find another wait of the same object, which then looks, and waits again.</summary>
-    public void Stop(EpollNews news)
-    {
-        bool mine;
-        lock (_gate)
-        {
-            mine = _waiting.Remove(news);
-        }
-
-        if (mine)
-        {
-            news.Tell();
-        }
-    }
-
-    private int Waiting(bool ended)
+    private TaskCompletionSource[] TakeWaiting(bool ended)
     {
         lock (_gate)
         {
@@ -114,23 +95,9 @@ internal sealed class EpollListening : IEpollTarget
             }
 
             _ready = true;
-            return _waiting.Count;
-        }
-    }
-
-    // Whoever takes one out of the list is who tells it.
-    private EpollNews? TakeFirst()
-    {
-        lock (_gate)
-        {
-            if (_waiting.Count == 0)
-            {
-                return null;
-            }
-
-            var first = _waiting[0];
-            _waiting.RemoveAt(0);
-            return first;
+            TaskCompletionSource[] all = [.. _waiting];
+            _waiting.Clear();
+            return all;
         }
     }
 
