@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using PluginServer.Diagnostics;
 
@@ -63,6 +64,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         endpoint.Connections.Drain();
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask TryAcceptOneAsync(AdmissionRule rule, AcceptBackoff backoff, CancellationToken until, CancellationToken stop, CancellationToken cut)
     {
         try
@@ -89,6 +91,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask AcceptOneAsync(AdmissionRule rule, CancellationToken until, CancellationToken cut)
     {
         Place? place = null;
@@ -135,6 +138,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
     }
 
     /// <summary>Gets the places that are still missing, and hands over.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask HandOverAsync(AcceptedSocket socket, Place? place, bool draining, CancellationToken cut)
     {
         Place? both;
@@ -159,6 +163,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<AcceptedSocket> AcceptAsync(CancellationToken stop)
     {
         ThrowIfShort();

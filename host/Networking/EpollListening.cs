@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 
 namespace PluginServer.Networking;
 
@@ -10,7 +11,8 @@ internal sealed class EpollListening : IEpollTarget
     private readonly Lock _gate = new();
     private readonly Socket _socket;
     private readonly EpollTargets _targets;
-    private readonly List<TaskCompletionSource> _waiting = [];
+    private readonly List<EpollNews> _waiting = [];
+    private readonly Stack<EpollNews> _spare = new();
     private readonly int _descriptor;
     private bool _ready = true;
     private bool _ended;
@@ -27,12 +29,13 @@ internal sealed class EpollListening : IEpollTarget
 
     public uint Generation { get; }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<AcceptedSocket> AcceptAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            TaskCompletionSource news;
+            EpollNews news;
             lock (_gate)
             {
                 if (AcceptNow() is { } accepted)
@@ -40,19 +43,19 @@ internal sealed class EpollListening : IEpollTarget
                     return accepted;
                 }
 
-                // Its continuation runs on the loop.
-                news = new TaskCompletionSource();
+                // Used again: a client that comes alone would otherwise leave more behind than it needs itself.
+                news = _spare.TryPop(out var spare) ? spare : new EpollNews(this);
                 _waiting.Add(news);
             }
 
-            await using (cancellationToken.UnsafeRegister(static state => ThreadPool.UnsafeQueueUserWorkItem(static news => news.TrySetResult(), (TaskCompletionSource)state!, preferLocal: false), news))
+            await using (cancellationToken.UnsafeRegister(static news => ThreadPool.UnsafeQueueUserWorkItem(static news => news.Stop(), (EpollNews)news!, preferLocal: false), news))
             {
-                await news.Task;
+                await news.ComesAsync();
             }
 
             lock (_gate)
             {
-                _waiting.Remove(news);
+                _spare.Push(news);
             }
         }
     }
@@ -69,22 +72,38 @@ internal sealed class EpollListening : IEpollTarget
 
     public void Ready(uint events)
     {
-        foreach (var news in TakeWaiting(ended: false))
+        // No more than wait now: the continuation of one, which runs inside Tell, mostly waits again.
+        for (var left = Waiting(ended: false); left > 0 && TakeFirst() is { } news; left--)
         {
-            news.TrySetResult();
+            news.Tell();
         }
     }
 
     /// <summary>It is about to be closed: who waits is told, on the pool.</summary>
     public void End()
     {
-        foreach (var news in TakeWaiting(ended: true))
+        for (var left = Waiting(ended: true); left > 0 && TakeFirst() is { } news; left--)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static news => news.TrySetResult(), news, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static news => news.Tell(), news, preferLocal: false);
         }
     }
 
-    private TaskCompletionSource[] TakeWaiting(bool ended)
+    /// <summary>Its wait is cancelled. A cancellation that comes late may find another wait of the same object, which then looks, and waits again.</summary>
+    public void Stop(EpollNews news)
+    {
+        bool mine;
+        lock (_gate)
+        {
+            mine = _waiting.Remove(news);
+        }
+
+        if (mine)
+        {
+            news.Tell();
+        }
+    }
+
+    private int Waiting(bool ended)
     {
         lock (_gate)
         {
@@ -95,9 +114,23 @@ internal sealed class EpollListening : IEpollTarget
             }
 
             _ready = true;
-            TaskCompletionSource[] all = [.. _waiting];
-            _waiting.Clear();
-            return all;
+            return _waiting.Count;
+        }
+    }
+
+    // Whoever takes one out of the list is who tells it.
+    private EpollNews? TakeFirst()
+    {
+        lock (_gate)
+        {
+            if (_waiting.Count == 0)
+            {
+                return null;
+            }
+
+            var first = _waiting[0];
+            _waiting.RemoveAt(0);
+            return first;
         }
     }
 
