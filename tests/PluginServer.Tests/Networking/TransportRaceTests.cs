@@ -140,6 +140,56 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         }
     }
 
+    /// <summary>Several acceptors of one socket, each of which is stopped and comes back: before it waits, while it waits, and while it is told.</summary>
+    [Test]
+    public async Task An_accept_that_is_cancelled_at_any_moment_loses_no_client()
+    {
+        const int Clients = 200;
+        using var listening = Listen();
+        var address = listening.LocalEndPoint!;
+        using var come = new SemaphoreSlim(0);
+        using var end = new CancellationTokenSource();
+        var acceptors = Enumerable.Range(0, 3).Select(acceptor => Task.Run(async () =>
+        {
+            for (var round = acceptor; !end.IsCancellationRequested; round++)
+            {
+                using var stop = CancellationTokenSource.CreateLinkedTokenSource(end.Token);
+                var spins = round * 37 % 2000;
+                var stopping = Task.Run(() =>
+                {
+                    Thread.SpinWait(spins);
+                    stop.Cancel();
+                });
+                try
+                {
+                    (await Transport.AcceptAsync(listening, stop.Token)).Dispose();
+                    come.Release();
+                }
+                catch (OperationCanceledException)
+                {
+                    // The next round.
+                }
+
+                await stopping;
+            }
+        })).ToList();
+        for (var client = 0; client < Clients; client++)
+        {
+            using var socket = NewClient();
+            await socket.ConnectAsync(address);
+            Assert.That(await come.WaitAsync(Deadline.Length), Is.True, $"client {client} was never accepted");
+        }
+
+        await end.CancelAsync();
+        await Task.WhenAll(acceptors).Within();
+        Assert.That(come.CurrentCount, Is.Zero, "more were accepted than had come");
+        Transport.Close(listening);
+        if (Unix)
+        {
+            File.Delete(address.ToString()!);
+        }
+    }
+
     /// <summary>The peer reads while the kernel refuses what is sent: the event that tells of room must find whoever is about to wait for it.</summary>
     [Test]
     public async Task Room_that_comes_at_any_moment_of_a_send_is_never_missed()
