@@ -39,7 +39,8 @@ internal static class RunCommand
         {
             await using var watcher = new ChangeWatcher(TimeProvider.System, logs.CreateLogger(Log.Category));
             watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()]);
-            using var server = await Server.StartAsync(config, logs, TimeProvider.System, Transports.OfSystem(TimeProvider.System)).WaitAsync(cutNow.Token);
+            var transports = Transports.OfSystem(TimeProvider.System);
+            using var server = await Server.StartAsync(config, logs, TimeProvider.System, transports).WaitAsync(cutNow.Token);
             using var reloader = new Reloader(server, file, watcher, logs.CreateLogger(Log.Category), TimeProvider.System);
             using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
             {
@@ -49,6 +50,7 @@ internal static class RunCommand
             await using var admin = await AdminEndpoint.StartAsync(config, reloader, logs);
             Announce(context, server);
             server.LogServing();
+            transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport));
             _ = reloader.FollowAsync();
             return await reloader.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
         }

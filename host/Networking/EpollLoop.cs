@@ -108,40 +108,47 @@ internal sealed class EpollLoop : IDisposable
 
     private void Lead(EpollFollower self)
     {
-        while (true)
+        while (Advance(self))
         {
-            var state = Volatile.Read(ref _state);
-            if ((uint)(state >> 32) != self.Term)
-            {
-                break;
-            }
-
-            var next = (uint)state;
-            if (next < (uint)_batch.Count)
-            {
-                var (events, data) = _batch[(int)next];
-                if (Interlocked.CompareExchange(ref _state, state + 1, state) == state)
-                {
-                    Volatile.Write(ref _handled, _handled + 1);
-                    Dispatch(self, events, data);
-                }
-            }
-            else if (Volatile.Read(ref _ending))
-            {
-                End();
-                break;
-            }
-            else if (Interlocked.CompareExchange(ref _state, (state & ~(ulong)uint.MaxValue) | Waiting, state) == state)
-            {
-                _batch.Fill(_epoll);
-
-                // A full fence: the monitor sleeps while it finds the loop waiting.
-                Interlocked.Exchange(ref _state, (ulong)self.Term << 32);
-                _monitor.Wake();
-            }
         }
 
         Return(self);
+    }
+
+    // A method of its own for each step: the runtime replaces one that is called often by a better one, but not one that never returns.
+    private bool Advance(EpollFollower self)
+    {
+        var state = Volatile.Read(ref _state);
+        if ((uint)(state >> 32) != self.Term)
+        {
+            return false;
+        }
+
+        var next = (uint)state;
+        if (next < (uint)_batch.Count)
+        {
+            var (events, data) = _batch[(int)next];
+            if (Interlocked.CompareExchange(ref _state, state + 1, state) == state)
+            {
+                Volatile.Write(ref _handled, _handled + 1);
+                Dispatch(self, events, data);
+            }
+        }
+        else if (Volatile.Read(ref _ending))
+        {
+            End();
+            return false;
+        }
+        else if (Interlocked.CompareExchange(ref _state, (state & ~(ulong)uint.MaxValue) | Waiting, state) == state)
+        {
+            _batch.Fill(_epoll);
+
+            // A full fence: the monitor sleeps while it finds the loop waiting.
+            Interlocked.Exchange(ref _state, (ulong)self.Term << 32);
+            _monitor.Wake();
+        }
+
+        return true;
     }
 
     private void End()

@@ -22,6 +22,8 @@ internal static unsafe partial class Libc
     public const int ShutWrite = 1;
     public const int SocketLevel = 1;
     public const int TcpLevel = 6;
+    private const int LocalDomain = 1;
+    private const int StreamSocket = 1;
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
 
@@ -73,6 +75,14 @@ internal static unsafe partial class Libc
     }
 
     public static nint Send(int descriptor, byte* source, nint count) => send(descriptor, source, count, NoSignal);
+
+    /// <summary>socketpair(2), unix(7): two connected stream sockets without an address.</summary>
+    /// <exception cref="SocketException">The system has no more.</exception>
+    public static (int, int) Pair()
+    {
+        var pair = stackalloc int[2];
+        return socketpair(LocalDomain, StreamSocket | CloseOnExec, 0, pair) < 0 ? throw new SocketException((int)ErrorOf(LastError)) : (pair[0], pair[1]);
+    }
 
     public static int ShutDown(int descriptor, int how) => shutdown(descriptor, how);
 
@@ -189,6 +199,10 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint send(int descriptor, byte* source, nint count, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int socketpair(int domain, int type, int protocol, int* pair);
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]

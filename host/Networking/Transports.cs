@@ -18,6 +18,15 @@ internal sealed class Transports : IDisposable
 
     public Transport For(TransportKind kind) => kind == TransportKind.Sockets || !OperatingSystem.IsLinux() ? _sockets : _epoll;
 
+    /// <summary>Has those that profit from it, and that are used, prepare for clients, beside whatever else happens.</summary>
+    public void WarmUp(IEnumerable<TransportKind> used)
+    {
+        if (used.Any(kind => For(kind) == _epoll) && _epoll is EpollTransport epoll)
+        {
+            EpollWarmUp.Begin(epoll);
+        }
+    }
+
     public void Dispose()
     {
         _sockets.Dispose();
