@@ -34,6 +34,41 @@ internal sealed class EpollTransportTests
     }
 
     [Test]
+    public void A_transport_that_warms_up_is_answered_by_itself_and_leaves_nothing_open()
+    {
+        _ = _transport.Loop;
+        var before = new Descriptors();
+        Assert.That(EpollWarmUp.Run(_transport), Is.Positive);
+        Assert.That(() => new Descriptors().Since(before, "/no folder", []), Is.Empty.After((int)Deadline.Length.TotalMilliseconds, 10));
+    }
+
+    [Test]
+    public async Task A_warm_up_ends_with_its_transport()
+    {
+        var running = Task.Run(() => EpollWarmUp.Run(_transport));
+        await Deadline.UntilAsync(() => _transport.Loop.Progress.Handled > 0, "it never began");
+        _transport.Dispose();
+        await running.Within();
+    }
+
+    [Test]
+    public async Task A_socket_of_the_runtime_is_served_like_one_that_the_loop_has_accepted()
+    {
+        using var listening = new TcpListener(IPAddress.Loopback, 0);
+        listening.Start();
+        using var client = new TcpClient();
+        await client.ConnectAsync((IPEndPoint)listening.LocalEndpoint);
+        var accepted = new SocketAccepted(await listening.AcceptSocketAsync());
+        await using var link = new Link(client.Client, _transport.Attach(accepted, new ConnectionLimits { ReadLimit = 1 << 20 }));
+        accepted.Dispose();
+        _ = link.ServeAsync(TransportTests.EchoAsync);
+        await client.Client.SendAsync("hello"u8.ToArray());
+        var answer = new byte[5];
+        await client.GetStream().ReadExactlyAsync(answer, Deadline.Token);
+        Assert.That(answer, Is.EqualTo("hello"u8.ToArray()));
+    }
+
+    [Test]
     public async Task A_handler_that_blocks_the_loop_keeps_nobody_else_waiting_and_is_named()
     {
         var blocked = new TaskCompletionSource<IEpollTarget>(TaskCreationOptions.RunContinuationsAsynchronously);
