@@ -18,6 +18,9 @@ internal sealed class AcceptBackoff
     /// <summary>A connection was accepted.</summary>
     public void Reset() => (_lost, _next) = (0, First);
 
+    /// <summary>There is reason to believe that it is over; what was lost is not forgotten.</summary>
+    public void Restart() => _next = First;
+
     /// <summary>The wait that this error asks for; none for a lost connection, unless they storm.</summary>
     public TimeSpan After(AcceptFault fault)
     {

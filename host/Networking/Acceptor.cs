@@ -82,7 +82,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             var fault = AcceptFaults.Classify(error.SocketErrorCode);
             if (fault != AcceptFault.Stop)
             {
-                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), stop);
+                await BackOffAsync(error.SocketErrorCode, fault, backoff, stop);
             }
             else if (!stop.IsCancellationRequested)
             {
@@ -131,7 +131,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
                 }
 
                 endpoint.Connections.Drain();
-                await BackOffAsync(error.SocketErrorCode, backoff.After(fault), cut);
+                await BackOffAsync(error.SocketErrorCode, fault, backoff, cut);
                 cut.ThrowIfCancellationRequested();
             }
         }
@@ -190,8 +190,9 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
     }
 
-    private async Task BackOffAsync(SocketError error, TimeSpan delay, CancellationToken stop)
+    private async Task BackOffAsync(SocketError error, AcceptFault fault, AcceptBackoff backoff, CancellationToken stop)
     {
+        var delay = backoff.After(fault);
         if (delay == TimeSpan.Zero)
         {
             // A storm of lost connections must leave the thread to others too.
@@ -206,10 +207,16 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
 
         var released = endpoint.Descriptors.NextRelease;
         await Task.Delay(AcceptBackoff.First, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (delay > AcceptBackoff.First && !stop.IsCancellationRequested)
+        if (delay > AcceptBackoff.First && !stop.IsCancellationRequested && !endpoint.Descriptors.HasRoomAgain())
         {
-            // Whoever leaves makes room, of descriptors and of memory.
+            // Whoever leaves makes room, of descriptors and of memory. Who left between the error and the look at it is not heard of any more, hence the question.
             await released.WaitAsync(delay - AcceptBackoff.First, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (released.IsCompleted)
+        {
+            // What has come free may be in other hands for a moment: a thread that starts needs two descriptors.
+            backoff.Restart();
         }
     }
 }

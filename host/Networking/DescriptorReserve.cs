@@ -29,6 +29,9 @@ internal sealed class DescriptorReserve(int? openFiles)
     /// <summary>Whether a client may have another descriptor. Looks only after one of the reserve was used.</summary>
     public bool HasRoom() => !_isTouched || Probe();
 
+    /// <summary>Whether there was none, and is by now.</summary>
+    public bool HasRoomAgain() => _isTouched && Probe();
+
     /// <summary>To be asked of each accepted descriptor. False when it must be closed: acceptors that were waiting when the reserve
     /// was touched bring one more client each, and many of them must not use it up.</summary>
     public bool Allows(int accepted)
