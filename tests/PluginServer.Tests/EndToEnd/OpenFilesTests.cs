@@ -28,6 +28,7 @@ internal sealed class OpenFilesTests
             """,
             more: "\"maxConnections\": 100000,");
         using var host = await HostProcess.StartLimitedAsync(workspace, OpenFiles);
+        await host.SettledAsync();
         var parked = await ConnectAsync(host, "parked", Parked);
         var clients = await ConnectAsync(host, "test", Clients);
         var served = clients.ConvertAll(PingAsync);

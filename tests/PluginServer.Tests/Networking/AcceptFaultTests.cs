@@ -44,6 +44,9 @@ internal sealed class AcceptFaultTests
         var backoff = new AcceptBackoff();
         int[] expected = [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000];
         Assert.That(expected.Select(_ => backoff.After(AcceptFault.BackOff).TotalMilliseconds), Is.EqualTo(expected));
+        backoff.Restart();
+        Assert.That(backoff.After(AcceptFault.BackOff).TotalMilliseconds, Is.EqualTo(5));
+        Assert.That(backoff.After(AcceptFault.BackOff).TotalMilliseconds, Is.EqualTo(10));
         backoff.Reset();
         Assert.That(backoff.After(AcceptFault.BackOff).TotalMilliseconds, Is.EqualTo(5));
     }

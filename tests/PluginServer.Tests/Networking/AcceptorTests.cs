@@ -61,21 +61,60 @@ internal sealed class AcceptorTests
         transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
         using var leaves = await server.ConnectAsync("beside");
         await AssertEchoAsync(leaves);
-        transport.FailAccepts(SocketError.TooManyOpenSockets, times: 3);
-        foreach (var wait in new[] { 5, 5, 5, 5 })
-        {
-            // 5 ms, then 5 and 5, then 5 and another 15.
-            await Deadline.UntilAsync(() => time.NextDue is { } due && due <= TimeSpan.FromMilliseconds(20), "backs off");
-            time.Advance(TimeSpan.FromMilliseconds(wait));
-        }
-
-        await Deadline.UntilAsync(() => transport.Failed == 3 && time.NextDue == TimeSpan.FromMilliseconds(15), "backs off for 20 ms");
+        await FailUntilItBacksOffFor20MsAsync(transport, time);
+        time.Advance(AcceptBackoff.First);
+        await Deadline.UntilAsync(() => time.NextDue == TimeSpan.FromMilliseconds(15), "backs off for 20 ms");
         using var waiting = await server.ConnectAsync("short");
         using var beside = await server.ConnectAsync("beside");
         await AssertEchoAsync(beside);
         leaves.SendFin();
 
         // No time passes any more: the one who left has ended the wait.
+        await AssertEchoAsync(waiting);
+    }
+
+    [Test]
+    public async Task Whoever_backs_off_for_descriptors_looks_again_before_it_waits_for_somebody_to_leave()
+    {
+        var time = new ManualTime();
+        var transport = new FaultyTransport();
+        await using var server = await TestServer.StartAsync(
+            new Workspace().With("Echo").Configure("""[ { "name": "short", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]"""),
+            time,
+            transport);
+        await FailUntilItBacksOffFor20MsAsync(transport, time);
+        using var waiting = await server.ConnectAsync("short");
+
+        // The reserve is touched, and whoever touched it has gone unheard.
+        server.Endpoint("short").Descriptors.Allows(int.MaxValue);
+        time.Advance(AcceptBackoff.First);
+        await AssertEchoAsync(waiting);
+    }
+
+    [Test]
+    public async Task After_somebody_has_left_the_first_wait_is_short_again()
+    {
+        var time = new ManualTime();
+        var transport = new FaultyTransport();
+        await using var server = await TestServer.StartAsync(
+            new Workspace().With("Echo").Configure(
+                """
+                [ { "name": "short", "address": "127.0.0.1", "port": 0, "plugin": "Echo" },
+                  { "name": "beside", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]
+                """),
+            time,
+            transport);
+        transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
+        using var leaves = await server.ConnectAsync("beside");
+        await AssertEchoAsync(leaves);
+        await FailUntilItBacksOffFor20MsAsync(transport, time);
+        time.Advance(AcceptBackoff.First);
+        await Deadline.UntilAsync(() => time.NextDue == TimeSpan.FromMilliseconds(15), "backs off for 20 ms");
+        transport.FailAccepts(SocketError.TooManyOpenSockets, times: 1);
+        leaves.SendFin();
+        await Deadline.UntilAsync(() => transport.Failed == 1 && time.NextDue == AcceptBackoff.First, "fails once more");
+        using var waiting = await server.ConnectAsync("short");
+        time.Advance(AcceptBackoff.First);
         await AssertEchoAsync(waiting);
     }
 
@@ -94,6 +133,19 @@ internal sealed class AcceptorTests
         Assert.That(await waiting.ReadTextToEndAsync(), Is.EqualTo("hello\ngoodbye\n"));
         Assert.That(await stop, Is.Zero);
         Assert.That(transport.Failed, Is.EqualTo(3));
+    }
+
+    /// <summary>5 ms, then 5 and 5, then 5 and another 15, of which none has passed.</summary>
+    private static async Task FailUntilItBacksOffFor20MsAsync(FaultyTransport transport, ManualTime time)
+    {
+        transport.FailAccepts(SocketError.TooManyOpenSockets, times: 3);
+        for (var step = 0; step < 3; step++)
+        {
+            await Deadline.UntilAsync(() => transport.Failed == (step + 3) / 2 && time.NextDue == AcceptBackoff.First, $"backs off, step {step}");
+            time.Advance(AcceptBackoff.First);
+        }
+
+        await Deadline.UntilAsync(() => transport.Failed == 3 && time.NextDue == AcceptBackoff.First, "backs off for 20 ms");
     }
 
     private static Task<TestServer> StartAsync(Transport transport) =>

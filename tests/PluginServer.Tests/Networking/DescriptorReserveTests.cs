@@ -30,6 +30,19 @@ internal sealed class DescriptorReserveTests
     }
 
     [Test]
+    public void There_is_room_again_only_after_there_was_none()
+    {
+        var none = new DescriptorReserve(0);
+        Assert.That(none.HasRoomAgain(), Is.False, "nothing was noted yet");
+        none.Allows(int.MaxValue);
+        Assert.That(none.HasRoomAgain(), Is.False);
+        var plenty = DescriptorReserve.OfProcess();
+        plenty.Allows(int.MaxValue);
+        Assert.That(plenty.HasRoomAgain(), Is.True);
+        Assert.That(plenty.HasRoomAgain(), Is.False, "known by now");
+    }
+
+    [Test]
     public void What_others_brought_in_meanwhile_may_stay_but_for_the_last_of_the_reserve()
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);

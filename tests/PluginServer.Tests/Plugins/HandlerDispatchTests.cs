@@ -77,22 +77,30 @@ internal sealed class HandlerDispatchTests
         Block(dispatch, HandlerDispatch.BlocksAllowed + 1);
         var names = new TaskCompletionSource<(string?, string?, string?)>();
         var (first, second) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var reached = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         dispatch.Run(
             async _ =>
             {
                 var start = Thread.CurrentThread.Name;
                 await first.Task;
                 var middle = Thread.CurrentThread.Name;
+                reached.SetResult(Environment.CurrentManagedThreadId);
                 await second.Task;
                 names.SetResult((start, middle, SynchronizationContext.Current?.GetType().Name));
             },
             null);
         _ = Task.Run(first.SetResult);
-        await Deadline.UntilAsync(() => dispatch.Threads == 1, "its thread");
-        await first.Task.Within();
-        var caught = new TaskCompletionSource();
-        dispatch.Run(_ => caught.SetResult(), null);
-        await caught.Task.Within();
+        var thread = await reached.Task.Within();
+
+        // Whatever else runs on its thread comes after it has begun to wait.
+        await Deadline.UntilAsync(
+            async () =>
+            {
+                var other = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+                dispatch.Run(_ => other.SetResult(Environment.CurrentManagedThreadId), null);
+                return await other.Task.Within() == thread;
+            },
+            () => "its thread never came back");
         _time.Advance(HandlerDispatch.Quiet);
         _ = Task.Run(second.SetResult);
         Assert.That(await names.Task.Within(), Is.EqualTo(("Echo 3", "Echo 3", (string?)null)));

@@ -60,6 +60,11 @@ internal sealed class HostProcess : IDisposable
     public static Task<HostProcess> StartLimitedAsync(Workspace workspace, int openFiles) =>
         BeginAsync(workspace, ["sh", "-c", string.Create(CultureInfo.InvariantCulture, $"ulimit -n {openFiles}; exec \"$@\""), "sh"], []);
 
+    /// <summary>Waits until the host is no longer busy with its own start, and has no descriptor open for it.</summary>
+    public Task SettledAsync() => Deadline.UntilAsync(
+        () => !Directory.EnumerateDirectories($"/proc/{Id}/task").Any(task => NameOf(task) == "epoll warm-up"),
+        "the host warms up for ever");
+
     /// <summary>Null when a host can be started without events, otherwise why not.</summary>
     public static async Task<string?> WhyNotWithoutEventsAsync()
     {
@@ -160,6 +165,19 @@ internal sealed class HostProcess : IDisposable
         lock (_output)
         {
             _output.Add(line);
+        }
+    }
+
+    private static string? NameOf(string task)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(task, "comm")).Trim();
+        }
+        catch (IOException)
+        {
+            // It has ended since.
+            return null;
         }
     }
 }
