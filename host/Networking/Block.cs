@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace PluginServer.Networking;
 
@@ -11,21 +13,34 @@ internal sealed class Block : ReadOnlySequenceSegment<byte>
     /// <summary>What is kept of a message that has begun, while its rest is waited for.</summary>
     public const int SmallSize = 512;
 
-    public Block(int size)
+    /// <summary>Copies by the kernel into an address some bytes behind a multiple of it can take ten times as long: rep movsb, on AMD's Zen 3 and 4.</summary>
+    private const int Alignment = 64;
+
+    public unsafe Block(int size)
     {
         // Nothing is received into a small one.
-        Array = GC.AllocateUninitializedArray<byte>(size, pinned: size != SmallSize);
-        Memory = Array;
+        if (size == SmallSize)
+        {
+            Bytes = GC.AllocateUninitializedArray<byte>(size);
+        }
+        else
+        {
+            var array = GC.AllocateUninitializedArray<byte>(size + Alignment, pinned: true);
+            var address = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array));
+            Bytes = array.AsMemory((int)(-address & (Alignment - 1)), size);
+        }
+
+        Memory = Bytes;
     }
 
-    public byte[] Array { get; }
+    public Memory<byte> Bytes { get; }
 
     /// <summary>How many bytes of it are filled.</summary>
     public int End { get; set; }
 
-    public bool IsSmall => Array.Length == SmallSize;
+    public bool IsSmall => Bytes.Length == SmallSize;
 
-    public int Room => Array.Length - End;
+    public int Room => Bytes.Length - End;
 
     public Block? Following => (Block?)Next;
 
@@ -35,7 +50,7 @@ internal sealed class Block : ReadOnlySequenceSegment<byte>
         // A segment that is not the last of its sequence counts with its whole memory.
         if (End != Memory.Length)
         {
-            Memory = Array.AsMemory(0, End);
+            Memory = Bytes[..End];
         }
 
         next.RunningIndex = RunningIndex + End;
@@ -48,9 +63,9 @@ internal sealed class Block : ReadOnlySequenceSegment<byte>
         End = 0;
         RunningIndex = 0;
         Next = null;
-        if (Memory.Length != Array.Length)
+        if (Memory.Length != Bytes.Length)
         {
-            Memory = Array;
+            Memory = Bytes;
         }
     }
 }

@@ -52,7 +52,7 @@ internal sealed class BlockPool
     {
         Interlocked.Decrement(ref _rented);
         block.Clear();
-        if (block.Array.Length != Block.Size && !block.IsSmall)
+        if (block.Bytes.Length != Block.Size && !block.IsSmall)
         {
             return;
         }

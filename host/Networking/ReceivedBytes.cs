@@ -23,7 +23,7 @@ internal sealed class ReceivedBytes(BlockPool pool)
         if (_tail is { IsSmall: true } small)
         {
             var large = pool.Rent();
-            small.Array.AsSpan(_start, small.End - _start).CopyTo(large.Array);
+            small.Bytes.Slice(_start, small.End - _start).CopyTo(large.Bytes);
             large.End = small.End - _start;
             return large;
         }
@@ -38,7 +38,7 @@ internal sealed class ReceivedBytes(BlockPool pool)
         {
             var small = pool.RentSmall();
             small.End = head.End - _start;
-            head.Array.AsSpan(_start, small.End).CopyTo(small.Array);
+            head.Bytes.Slice(_start, small.End).CopyTo(small.Bytes);
             (_head, _tail, _start) = (small, small, 0);
             pool.Return(head);
         }

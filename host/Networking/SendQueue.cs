@@ -18,7 +18,7 @@ internal sealed class SendQueue(BlockPool pool)
     public long Unflushed { get; private set; }
 
     /// <summary>The next bytes to send; empty when none are flushed.</summary>
-    public Memory<byte> Next => Flushed == 0 ? default : _head!.Array.AsMemory(_start, (int)Math.Min(_head.End - _start, Flushed));
+    public Memory<byte> Next => Flushed == 0 ? default : _head!.Bytes.Slice(_start, (int)Math.Min(_head.End - _start, Flushed));
 
     /// <summary>Room for the handler to write to.</summary>
     public Memory<byte> Lend(int sizeHint)
@@ -26,7 +26,7 @@ internal sealed class SendQueue(BlockPool pool)
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
         var tail = TailWithRoom(Math.Max(sizeHint, 1));
         _lent = true;
-        return tail.Array.AsMemory(tail.End);
+        return tail.Bytes[tail.End..];
     }
 
     public void Advance(int count)
@@ -69,7 +69,7 @@ internal sealed class SendQueue(BlockPool pool)
         {
             var tail = TailWithRoom(1);
             var count = Math.Min(tail.Room, source.Length);
-            source[..count].CopyTo(tail.Array.AsSpan(tail.End));
+            source[..count].CopyTo(tail.Bytes.Span[tail.End..]);
             tail.End += count;
             Flushed += count;
             source = source[count..];

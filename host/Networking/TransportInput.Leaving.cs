@@ -76,7 +76,7 @@ internal sealed partial class TransportInput
         var scratch = connection.Blocks.Rent();
         while (!_waiting && !_fin && _error == SocketError.Success && leaving.Left > 0)
         {
-            var count = ReceiveInto(scratch.Array.AsSpan(0, (int)Math.Min(scratch.Array.Length, leaving.Left)));
+            var count = ReceiveInto(scratch.Bytes.Span[..(int)Math.Min(scratch.Bytes.Length, leaving.Left)]);
             leaving.Left -= Math.Max(count, 0);
             _fin = count == 0;
             if (count < 0 && _error == SocketError.Success)

@@ -66,7 +66,7 @@ internal sealed partial class TransportInput
         {
             var block = _bytes.NextBlock();
             room = block.Room;
-            var count = ReceiveInto(block.Array.AsSpan(block.End));
+            var count = ReceiveInto(block.Bytes.Span[block.End..]);
             _ready = count == room || (_ended && count > 0);
             _bytes.Filled(block, Math.Max(count, 0));
             _examined &= count <= 0;
