@@ -50,15 +50,7 @@ internal sealed class AcceptorTests
     {
         var time = new ManualTime();
         var transport = new FaultyTransport();
-        await using var server = await TestServer.StartAsync(
-            new Workspace().With("Echo").Configure(
-                """
-                [ { "name": "short", "address": "127.0.0.1", "port": 0, "plugin": "Echo" },
-                  { "name": "beside", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]
-                """),
-            time,
-            transport);
-        transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
+        await using var server = await StartShortAndBesideAsync(transport, time);
         using var leaves = await server.ConnectAsync("beside");
         await AssertEchoAsync(leaves);
         await FailUntilItBacksOffFor20MsAsync(transport, time);
@@ -96,15 +88,7 @@ internal sealed class AcceptorTests
     {
         var time = new ManualTime();
         var transport = new FaultyTransport();
-        await using var server = await TestServer.StartAsync(
-            new Workspace().With("Echo").Configure(
-                """
-                [ { "name": "short", "address": "127.0.0.1", "port": 0, "plugin": "Echo" },
-                  { "name": "beside", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]
-                """),
-            time,
-            transport);
-        transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
+        await using var server = await StartShortAndBesideAsync(transport, time);
         using var leaves = await server.ConnectAsync("beside");
         await AssertEchoAsync(leaves);
         await FailUntilItBacksOffFor20MsAsync(transport, time);
@@ -133,6 +117,21 @@ internal sealed class AcceptorTests
         Assert.That(await waiting.ReadTextToEndAsync(), Is.EqualTo("hello\ngoodbye\n"));
         Assert.That(await stop, Is.Zero);
         Assert.That(transport.Failed, Is.EqualTo(3));
+    }
+
+    /// <summary>Two endpoints, of which the faults of the transport are the first one's.</summary>
+    private static async Task<TestServer> StartShortAndBesideAsync(FaultyTransport transport, ManualTime time)
+    {
+        var server = await TestServer.StartAsync(
+            new Workspace().With("Echo").Configure(
+                """
+                [ { "name": "short", "address": "127.0.0.1", "port": 0, "plugin": "Echo" },
+                  { "name": "beside", "address": "127.0.0.1", "port": 0, "plugin": "Echo" } ]
+                """),
+            time,
+            transport);
+        transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
+        return server;
     }
 
     /// <summary>5 ms, then 5 and 5, then 5 and another 15, of which none has passed.</summary>
