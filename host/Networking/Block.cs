@@ -13,7 +13,7 @@ internal sealed class Block : ReadOnlySequenceSegment<byte>
     /// <summary>What is kept of a message that has begun, while its rest is waited for.</summary>
     public const int SmallSize = 512;
 
-    /// <summary>Copies by the kernel into an address some bytes behind a multiple of it can take ten times as long: rep movsb, on AMD's Zen 3 and 4.</summary>
+    /// <summary>Copies by the kernel into an address some bytes behind a multiple of it can take twenty times as long: rep movsb, on AMD's Zen 3 and 4.</summary>
     private const int Alignment = 64;
 
     public unsafe Block(int size)

@@ -160,7 +160,11 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     private void Configure(AcceptedSocket socket)
     {
         var config = _config;
-        socket.SetOption(SocketOptionLevel.Tcp, SocketOptionName.NoDelay, config.Socket.NoDelay ? 1 : 0);
+        if (_listener.NoDelay != config.Socket.NoDelay)
+        {
+            socket.SetOption(SocketOptionLevel.Tcp, SocketOptionName.NoDelay, config.Socket.NoDelay ? 1 : 0);
+        }
+
         if (config.Socket.KeepAlive)
         {
             socket.SetOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, 1);

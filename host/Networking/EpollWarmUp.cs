@@ -78,11 +78,19 @@ internal static class EpollWarmUp
     {
         var (near, far) = Libc.Pair();
         var client = new Socket(new SafeSocketHandle(far, ownsHandle: true)) { ReceiveTimeout = (int)_patience.TotalMilliseconds };
-        Libc.SetNonBlocking(near);
-        using var accepted = new EpollAccepted(near, remote: default);
-        var connection = transport.Attach(accepted, new ConnectionLimits { ReadLimit = 1 << 20 });
-        connection.Start(new Echoing(connection, draining));
-        return client;
+        try
+        {
+            Libc.SetNonBlocking(near);
+            using var accepted = new EpollAccepted(near, remote: default);
+            var connection = transport.Attach(accepted, new ConnectionLimits { ReadLimit = 1 << 20 });
+            connection.Start(new Echoing(connection, draining));
+            return client;
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
     }
 
     /// <summary>All ask before any is answered: the loop finds several events at once, as it will.</summary>

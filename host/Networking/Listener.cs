@@ -10,10 +10,11 @@ internal sealed class Listener : IDisposable
     private readonly Socket _socket;
     private readonly Transport _transport;
 
-    private Listener(Socket socket, Transport transport)
+    private Listener(Socket socket, Transport transport, bool? noDelay)
     {
         _socket = socket;
         _transport = transport;
+        NoDelay = noDelay;
         LocalEndPoint = (IPEndPoint)socket.LocalEndPoint!;
         if (LocalEndPoint.AddressFamily == AddressFamily.InterNetwork && !LocalEndPoint.Address.Equals(IPAddress.Any))
         {
@@ -26,6 +27,9 @@ internal sealed class Listener : IDisposable
 
     /// <summary>Where all its clients connect to; null where they have a choice of addresses.</summary>
     public ConnectionAddress? Address { get; }
+
+    /// <summary>TCP_NODELAY of the sockets that it accepts, which Linux takes from the listening one; null where the system is another.</summary>
+    public bool? NoDelay { get; }
 
     /// <summary>Binds and listens.</summary>
     /// <exception cref="ListenException">It could not; the message says why and what to do.</exception>
@@ -42,8 +46,9 @@ internal sealed class Listener : IDisposable
 
             socket.Blocking = false;
             socket.Bind(new IPEndPoint(address, config.Port));
+            bool? noDelay = OperatingSystem.IsLinux() ? socket.NoDelay = config.Socket.NoDelay : null;
             socket.Listen(config.Backlog);
-            return new Listener(socket, transport);
+            return new Listener(socket, transport, noDelay);
         }
         catch (SocketException error)
         {

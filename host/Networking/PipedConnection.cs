@@ -76,6 +76,10 @@ internal abstract class PipedConnection : TransportConnection
     /// comes back at the latest when the descriptor is closed.</summary>
     public abstract bool IsEventDriven { get; }
 
+    /// <summary>Whether closing the descriptor now would send FIN after what was sent, and no reset: nothing can arrive any more that
+    /// nobody has read, and no wait holds the descriptor.</summary>
+    public bool FinByClose => IsEventDriven && _input.HasFin;
+
     protected abstract TimeProvider Time { get; }
 
     protected TransportInput Receiver => _input;

@@ -34,6 +34,9 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
 
     public long Received => Volatile.Read(ref _received);
 
+    /// <summary>The peer's FIN was received: it is behind everything.</summary>
+    public bool HasFin => Volatile.Read(ref _fin);
+
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         SocketError failure;

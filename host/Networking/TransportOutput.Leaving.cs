@@ -8,6 +8,9 @@ internal sealed partial class TransportOutput
     private Leaving? _leaving;
     private bool _finSent;
 
+    /// <summary>Nobody else sends or receives: closing the descriptor sends FIN as well.</summary>
+    private bool _finByClose;
+
     /// <summary>The connection has ended: so does a flush that waits.</summary>
     public void End()
     {
@@ -21,6 +24,11 @@ internal sealed partial class TransportOutput
     /// <summary>The handler has returned: sends what it wrote, then FIN. False when the connection ended before.</summary>
     public Task<bool> FinishAsync()
     {
+        lock (connection)
+        {
+            _finByClose = connection.FinByClose;
+        }
+
         Complete();
         lock (connection)
         {
@@ -73,7 +81,7 @@ internal sealed partial class TransportOutput
             return;
         }
 
-        var error = connection.ShutDownSending();
+        var error = _finByClose ? SocketError.Success : connection.ShutDownSending();
         if (error == SocketError.Success)
         {
             _finSent = true;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Net.Sockets;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
@@ -159,6 +160,29 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         Assert.That(finishing.IsCompleted, Is.False, "it goes on reading until the peer's FIN");
         link.Client.Dispose();
         await finishing.Within();
+        Assert.That(link.Server.BytesSent, Is.EqualTo(bytes.Length));
+    }
+
+    [Test]
+    public async Task Who_sent_FIN_first_gets_the_whole_answer_and_FIN([Values] bool consumed, [Values(100, 6 << 20)] int size)
+    {
+        var link = await OpenAsync();
+        await link.SendAsync("request"u8.ToArray());
+        link.Client.Shutdown(SocketShutdown.Send);
+        ReadResult result;
+        while (!(result = await link.Server.Input.ReadAsync().Within()).IsCompleted)
+        {
+            link.Server.Input.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        }
+
+        Assert.That(result.Buffer.Length, Is.EqualTo(7));
+        link.Server.Input.AdvanceTo(consumed ? result.Buffer.End : result.Buffer.Start, result.Buffer.End);
+        var bytes = Random(size);
+        link.Server.Output.Write(bytes);
+        var finishing = link.FinishAsync();
+        Assert.That((await link.ReceiveAllAsync()).AsSpan().SequenceEqual(bytes));
+        await finishing.Within();
+        Assert.That(link.Server.End.Cause, Is.EqualTo(CloseCause.None));
         Assert.That(link.Server.BytesSent, Is.EqualTo(bytes.Length));
     }
 

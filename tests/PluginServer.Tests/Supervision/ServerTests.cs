@@ -117,5 +117,12 @@ internal sealed class ServerTests
 
         // socket(7): the kernel doubles what it is told.
         Assert.That(buffers[1], Is.EqualTo((40_000, 60_000)));
+
+        var file = server.Workspace.ConfigFile;
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file)).Replace("\"noDelay\": false", "\"noDelay\": true", StringComparison.Ordinal));
+        Assert.That((await server.Reloader.ReloadAsync()).Changes, Is.Not.Empty);
+        using var next = await server.ConnectAsync("set");
+        await Deadline.UntilAsync(() => options.Count == 3, "accepted");
+        Assert.That(options[2], Is.EqualTo((true, true)), "the listening socket stays");
     }
 }
