@@ -56,7 +56,8 @@ internal sealed class Places(int limit)
             node = _waiting.AddLast(new TaskCompletionSource<Place>(TaskCreationOptions.RunContinuationsAsynchronously));
         }
 
-        await using var registration = cancellationToken.UnsafeRegister(_ => Cancel(node, cancellationToken), null);
+        // Nothing captured: what captures the token would be made on every call, and most do not wait.
+        await using var registration = cancellationToken.UnsafeRegister(static (state, token) => Cancel(state!, token), (this, node));
         return await node.Value.Task;
     }
 
@@ -82,6 +83,12 @@ internal sealed class Places(int limit)
             _taken--;
             Grant();
         }
+    }
+
+    private static void Cancel(object state, CancellationToken cancellationToken)
+    {
+        var (places, node) = ((Places, LinkedListNode<TaskCompletionSource<Place>>))state;
+        places.Cancel(node, cancellationToken);
     }
 
     private void Cancel(LinkedListNode<TaskCompletionSource<Place>> node, CancellationToken cancellationToken)
