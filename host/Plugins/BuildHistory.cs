@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Newtonsoft.Json;
+using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Plugins;
 
@@ -38,7 +39,7 @@ internal sealed class BuildHistory(string stateDirectory)
         {
             try
             {
-                return File.Exists(PathOf(plugin)) && JsonConvert.DeserializeObject<Entry>(File.ReadAllText(PathOf(plugin))) is { Served.IsDefault: false, RolledBack.IsDefault: false } entry ? entry : new Entry([], []);
+                return File.Exists(PathOf(plugin)) ? Entry.Parse(File.ReadAllText(PathOf(plugin))) : new Entry([], []);
             }
             catch (JsonException)
             {
@@ -55,10 +56,26 @@ internal sealed class BuildHistory(string stateDirectory)
             var path = PathOf(plugin);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             var fresh = $"{path}.new";
-            File.WriteAllText(fresh, JsonConvert.SerializeObject(change(Read(plugin)), Formatting.Indented));
+            File.WriteAllText(fresh, change(Read(plugin)).ToJson());
             File.Move(fresh, path, overwrite: true);
         }
     }
 
-    private sealed record Entry(ImmutableArray<string> Served, ImmutableArray<string> RolledBack);
+    /// <remarks>By tokens and not by reflection: what Newtonsoft.Json finds out about a type it keeps, and when two threads ask for the
+    /// first time at once it may keep that half done; see its issue 1961.</remarks>
+    private sealed record Entry(ImmutableArray<string> Served, ImmutableArray<string> RolledBack)
+    {
+        /// <exception cref="JsonException">It is no JSON object.</exception>
+        public static Entry Parse(string json)
+        {
+            var read = JObject.Parse(json);
+            return new Entry(Hashes(read[nameof(Served)]), Hashes(read[nameof(RolledBack)]));
+        }
+
+        public string ToJson() =>
+            new JObject { [nameof(Served)] = new JArray(Served), [nameof(RolledBack)] = new JArray(RolledBack) }.ToString(Formatting.Indented);
+
+        private static ImmutableArray<string> Hashes(JToken? token) =>
+            token is JArray array ? [.. array.OfType<JValue>().Select(static value => value.Value).OfType<string>()] : [];
+    }
 }
