@@ -51,6 +51,7 @@ internal static class RunCommand
             Announce(context, server);
             server.LogServing();
             transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport));
+            using var quiet = new QuietCollection(() => server.Endpoints.Sum(endpoint => endpoint.Counters.Accepted), TimeProvider.System);
             _ = reloader.FollowAsync();
             return await reloader.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
         }
