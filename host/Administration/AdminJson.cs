@@ -55,7 +55,7 @@ internal static class AdminJson
     {
         ["name"] = endpoint.Name,
         ["address"] = endpoint.Address,
-        ["port"] = endpoint.Port,
+        ["port"] = endpoint.Port > 0 ? endpoint.Port : null,
         ["plugin"] = endpoint.Plugin,
         ["handler"] = endpoint.Handler,
         ["generation"] = endpoint.Generation,
@@ -67,6 +67,7 @@ internal static class AdminJson
         ["activeConnections"] = endpoint.ActiveConnections,
         ["acceptedConnections"] = endpoint.AcceptedConnections,
         ["rejectedConnections"] = endpoint.RejectedConnections,
+        ["rejectedByReason"] = new JObject(endpoint.RejectedByReason.Select(reason => new JProperty(reason.Reason, reason.Count))),
         ["handlerFaults"] = endpoint.HandlerFaults,
         ["bytesReceived"] = endpoint.BytesReceived,
         ["bytesSent"] = endpoint.BytesSent,

@@ -42,7 +42,7 @@ internal static class CheckCommand
             [.. prepared.Inspections.Select(plugin => new[] { plugin.Build.Name, plugin.Version, plugin.Build.Sha256 })]);
         report.Table(
             ["Endpoint", "Address", "Plugin", "Handler"],
-            [.. config.Endpoints.Select(endpoint => new[] { endpoint.Name, endpoint.AddressAndPort, endpoint.Plugin, prepared.Bindings[endpoint.Name].Handler })]);
+            [.. config.Endpoints.Select(endpoint => new[] { endpoint.Name, endpoint.ListensOn, endpoint.Plugin, prepared.Bindings[endpoint.Name].Handler })]);
         report.Table(["Key", "An edit takes effect"], [.. Keys.Select(key => new[] { key.Path, Words(key.Change) })]);
     }
 
@@ -80,7 +80,7 @@ internal static class CheckCommand
         {
             ["name"] = endpoint.Name,
             ["address"] = endpoint.AddressText,
-            ["port"] = endpoint.Port,
+            ["port"] = endpoint.ListensOnKey == "port" ? endpoint.Port : null,
             ["plugin"] = endpoint.Plugin,
             ["handler"] = prepared?.Bindings.GetValueOrDefault(endpoint.Name)?.Handler,
         })),

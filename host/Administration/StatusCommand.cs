@@ -83,6 +83,7 @@ internal static class StatusCommand
 
     private static string[] Cells(JToken row, params string[] names) => [.. names.Select(name => name switch
     {
+        "" when row["port"]!.Type == JTokenType.Null => $"{row["address"]}",
         "" => $"{(IPAddress.TryParse((string?)row["address"], out var address) && address.ToString().Contains(':') ? $"[{address}]" : row["address"])}:{row["port"]}",
         "sha256" when row[name]!.ToString() is { Length: > 12 } hash => hash[..12],
         _ => row[name] is { Type: not JTokenType.Null } value ? value.ToString() : "-",

@@ -26,11 +26,11 @@ internal static class ConfigDiff
             }
             else
             {
-                lines.Add($"endpoint {endpoint.Name} added on {endpoint.AddressAndPort}");
+                lines.Add($"endpoint {endpoint.Name} added on {endpoint.ListensOn}");
             }
         }
 
-        lines.AddRange(old.Values.Select(endpoint => $"endpoint {endpoint.Name} removed from {endpoint.AddressAndPort}"));
+        lines.AddRange(old.Values.Select(endpoint => $"endpoint {endpoint.Name} removed from {endpoint.ListensOn}"));
         return lines;
     }
 
@@ -57,6 +57,15 @@ internal static class ConfigDiff
         Compare(lines, what + "backlog", before.Backlog, after.Backlog);
         Compare(lines, what + "maxConnections", before.MaxConnections, after.MaxConnections);
         Compare(lines, what + "overflow", before.Overflow, after.Overflow);
+        Compare(lines, what + "maxConnectionsPerAddress", before.Access.ConnectionsPerAddress, after.Access.ConnectionsPerAddress);
+        Compare(lines, what + "connectionsPerSecond", before.Access.ConnectionsPerSecond, after.Access.ConnectionsPerSecond);
+        Compare(lines, what + "allow", before.Access.Allow, after.Access.Allow);
+        Compare(lines, what + "deny", before.Access.Deny, after.Access.Deny);
+        Compare(lines, what + "handshakeTimeout", before.HandshakeTimeout, after.HandshakeTimeout);
+        Compare(lines, what + "proxyProtocol", before.ProxyProtocol, after.ProxyProtocol);
+        Compare(lines, what + "trustedProxies", before.TrustedProxies, after.TrustedProxies);
+        Compare(lines, what + "unixMode", Octal(before.UnixMode), Octal(after.UnixMode));
+        Compare(lines, what + "unixOwner", before.UnixOwner, after.UnixOwner);
         Compare(lines, what + "idleTimeout", before.IdleTimeout, after.IdleTimeout);
         Compare(lines, what + "maxLifetime", before.MaxLifetime, after.MaxLifetime);
         Compare(lines, what + "readLimit", before.ReadLimit, after.ReadLimit);
@@ -74,6 +83,8 @@ internal static class ConfigDiff
             lines.Add($"{key}: {Text(before)} -> {Text(after)}{when}");
         }
     }
+
+    private static string Octal(UnixFileMode mode) => Convert.ToString((int)mode, 8);
 
     private static string Text<T>(T value) => value?.ToString() ?? "null";
 }

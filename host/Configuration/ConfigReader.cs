@@ -47,7 +47,7 @@ internal static class ConfigReader
         var positions = new ConfigPositions(file, root);
         var section = new ConfigSection(ConfigKeys.Root, root);
         new ConfigCheck(file, errors).Check(ConfigKeys.Root, root);
-        new EndpointRules(positions, errors).Check(section.Items("endpoints"));
+        new EndpointRules(positions, Path.GetDirectoryName(Path.GetFullPath(file))!, errors).Check(section.Items("endpoints"));
         return errors.Count > 0
             ? new ConfigResult(null, [.. errors.OrderBy(error => error.Line).ThenBy(error => error.Column)])
             : new ConfigResult(new ConfigProjection(Path.GetFullPath(file), positions).Server(section, stateDirectory?.Split(':')[0]), []);

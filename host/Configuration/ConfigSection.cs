@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Configuration;
 
@@ -29,6 +30,15 @@ internal readonly record struct ConfigSection(ConfigKey Key, SourceNode? Node)
     {
         var item = ConfigKeys.Below(ConfigKeys.Member(Key, name)!)[0];
         return Node?[name]?.Items.Select(node => new ConfigSection(item, node)) ?? [];
+    }
+
+    /// <summary>The plain values of a list, written or default; what is wrong in itself is left out.</summary>
+    public IEnumerable<T> Values<T>(string name)
+    {
+        var list = ConfigKeys.Member(Key, name)!;
+        var item = ConfigKeys.Below(list)[0];
+        var tokens = Node?[name] is { } written ? written.Items.Select(node => node.Value) : list.Default as JArray ?? [];
+        return tokens.Select(token => ConfigValue.Of(item, token)).Where(read => read.Fault is null).Select(read => (T)read.Value!);
     }
 
     /// <summary>The entries of a map.</summary>

@@ -7,7 +7,7 @@ using Newtonsoft.Json.Linq;
 namespace PluginServer.Configuration;
 
 /// <summary>One value that is neither an object nor a list: from JSON to what the host works with, or why not.</summary>
-/// <param name="Value">A bool, int, double, string, TimeSpan or IPAddress; null for a JSON null and for the address "*".</param>
+/// <param name="Value">A bool, int, double, string, TimeSpan, IPAddress or IPNetwork; null for a JSON null and for the address "*".</param>
 /// <param name="Fault">Null where the value is valid.</param>
 internal readonly partial record struct ConfigValue(object? Value, string? Fault)
 {
@@ -32,7 +32,7 @@ internal readonly partial record struct ConfigValue(object? Value, string? Fault
             (ConfigKind.Choice, string value) => Choice(key, value),
             (ConfigKind.Duration, string value) => Duration(key, value),
             (ConfigKind.Address, string value) => Address(key, value),
-            (ConfigKind.Network, string value) when Network().IsMatch(value) && IPNetwork.TryParse(value, out _) => new(value, null),
+            (ConfigKind.Network, string value) when Network().IsMatch(value) && IPNetwork.TryParse(value, out var network) => new(network, null),
             (ConfigKind.Text or ConfigKind.Network, string) => new(null, $"{Shown(token)} is not allowed, expected {key.Expected}"),
             _ => new(null, $"found {Described(token, written)}, expected {key.Expected}"),
         };

@@ -10,8 +10,20 @@ internal sealed record EndpointConfig
     /// <summary>Null is "*": every IPv6 and IPv4 address on one socket.</summary>
     public IPAddress? Address { get; init; }
 
-    /// <summary>0 takes any free port, kept for the life of the endpoint.</summary>
+    /// <summary>0 takes any free port, kept for the life of the endpoint; 0 too where it does not listen on a port.</summary>
     public required int Port { get; init; }
+
+    /// <summary>Absolute path of the Unix socket that it listens on instead; null where it does not.</summary>
+    public string? Unix { get; init; }
+
+    /// <summary>Of the Unix socket.</summary>
+    public UnixFileMode UnixMode { get; init; } = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+
+    /// <summary>"user" or "user:group", by names or numbers; null leaves the Unix socket to the host's own.</summary>
+    public string? UnixOwner { get; init; }
+
+    /// <summary>Name of the socket that systemd opened and hands over instead; null where it does not.</summary>
+    public string? Systemd { get; init; }
 
     public required string Plugin { get; init; }
 
@@ -32,6 +44,17 @@ internal sealed record EndpointConfig
 
     public OverflowKind Overflow { get; init; }
 
+    /// <summary>Who may come in.</summary>
+    public AccessConfig Access { get; init; } = AccessConfig.Open;
+
+    /// <summary>From the accept until the handler starts: PROXY header and TLS together.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    public ProxyKind ProxyProtocol { get; init; }
+
+    /// <summary>Whose PROXY headers are believed; whoever may open a Unix socket is believed in any case.</summary>
+    public NetworkList TrustedProxies { get; init; } = NetworkList.Loopback;
+
     /// <summary>How long a connection may pass no byte either way; null is for ever.</summary>
     public TimeSpan? IdleTimeout { get; init; }
 
@@ -43,15 +66,17 @@ internal sealed record EndpointConfig
 
     public SocketConfig Socket { get; init; } = new();
 
-    /// <summary>Where the entry stands; <c>Position["port"]</c> is where its port does.</summary>
+    /// <summary>Where the entry stands; <c>Position[ListensOnKey]</c> is where it says what it listens on.</summary>
     public required ConfigPosition Position { get; init; }
 
-    /// <summary>What makes it the same endpoint after an edit: address and port; with port 0, the name.</summary>
-    public string Identity => Port == 0 ? $"{AddressText}:0 {Name}" : AddressAndPort;
+    public string ListensOnKey => Unix is not null ? "unix" : Systemd is not null ? "systemd" : "port";
 
-    /// <summary>The address as plugins.json and status show it.</summary>
-    public string AddressText => Address?.ToString() ?? "*";
+    /// <summary>What makes it the same endpoint after an edit: address and port, path or systemd's name; with port 0, its own name.</summary>
+    public string Identity => ListensOnKey == "port" && Port == 0 ? $"{AddressText}:0 {Name}" : ListensOn;
 
-    /// <summary>"address:port", with an IPv6 address in brackets.</summary>
-    public string AddressAndPort => Address is null ? $"*:{Port}" : new IPEndPoint(Address, Port).ToString();
+    /// <summary>The address as plugins.json and status show it; a path or systemd's name after the key that it stands under.</summary>
+    public string AddressText => Unix is not null ? $"unix:{Unix}" : Systemd is not null ? $"systemd:{Systemd}" : Address?.ToString() ?? "*";
+
+    /// <summary>Where it listens: "address:port", with an IPv6 address in brackets, or what <see cref="AddressText"/> says.</summary>
+    public string ListensOn => ListensOnKey != "port" ? AddressText : Address is null ? $"*:{Port}" : new IPEndPoint(Address, Port).ToString();
 }

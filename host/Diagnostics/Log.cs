@@ -73,6 +73,12 @@ internal static partial class Log
     [LoggerMessage(217, LogLevel.Error, "Endpoint {Endpoint}: what waits in its backlog is not served: {Error}")]
     public static partial void BacklogLost(ILogger log, string endpoint, string error);
 
+    [LoggerMessage(218, LogLevel.Warning, "Endpoint {Endpoint}: a client from {Remote} is rejected: {Reason}")]
+    public static partial void ClientRejected(ILogger log, string endpoint, EndPoint remote, string reason);
+
+    [LoggerMessage(219, LogLevel.Error, "Endpoint {Endpoint}: its socket file keeps the owner and mode that it has: {Error}")]
+    public static partial void SocketFileNotChanged(ILogger log, string endpoint, string error);
+
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);
 

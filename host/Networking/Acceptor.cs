@@ -154,7 +154,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
 
         if (both is null)
         {
-            endpoint.Refuse(socket);
+            endpoint.Refuse(socket, RejectReason.Full);
         }
         else
         {

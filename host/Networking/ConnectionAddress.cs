@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Net;
+using PluginServer.Configuration;
 
 namespace PluginServer.Networking;
 
@@ -24,4 +26,12 @@ internal struct ConnectionAddress
 
     /// <summary>The same object from the second call on.</summary>
     public EndPoint EndPoint => _known ??= new IPEndPoint(new IPAddress(_number), _port);
+
+    /// <summary>The IP address as <see cref="AddressNumber"/> has it; null where there is none, as at a Unix socket.</summary>
+    public readonly UInt128? Number => _known switch
+    {
+        null => AddressNumber.Of(BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(_number) : _number),
+        IPEndPoint { Address: var address } when !ReferenceEquals(address, Nowhere) => AddressNumber.Of(address),
+        _ => null,
+    };
 }

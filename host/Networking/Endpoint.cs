@@ -21,10 +21,13 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     public string Name => _config.Name;
 
-    public IPEndPoint LocalEndPoint => _listener.LocalEndPoint;
+    public EndPoint LocalEndPoint => _listener.LocalEndPoint;
 
-    /// <summary>"address:port" as configured, with the real port where the configuration says 0.</summary>
-    public string Address => (_config with { Port = LocalEndPoint.Port }).AddressAndPort;
+    /// <summary>The real one where the configuration says 0; 0 where it listens on none.</summary>
+    public int Port => _listener.Port;
+
+    /// <summary>Where it listens, as configured, with the real port where the configuration says 0.</summary>
+    public string Address => (_config with { Port = Port }).ListensOn;
 
     public Listener Listener => _listener;
 
@@ -40,6 +43,8 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     public AdmissionRule Admission => _admission;
 
     public Places Places { get; } = new(initial.MaxConnections);
+
+    public AccessControl Access { get; } = new(initial.Access, time);
 
     public ConnectionSet Connections { get; } = new();
 
@@ -57,6 +62,11 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
             {
                 _listener.SetBacklog(next.Backlog);
             }
+
+            if ((before.UnixMode, before.UnixOwner) != (next.UnixMode, next.UnixOwner) && _listener.SetOwner(next) is { } problem)
+            {
+                Log.SocketFileNotChanged(log, next.Name, problem);
+            }
         }
 
         Places.Limit = next.MaxConnections;
@@ -69,6 +79,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
         _reaper.Retime(Connections, new ReaperTimeouts(next.IdleTimeout, next.MaxLifetime));
         _limits.ReadLimit = next.ReadLimit;
+        Access.Update(next.Access, Connections);
     }
 
     /// <summary>Closes the listening socket, which is broken, and opens another one at the same address and port.</summary>
@@ -78,30 +89,30 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         lock (_gate)
         {
             _listener.Dispose();
-            _listener = Listener.Bind(_config with { Port = LocalEndPoint.Port }, Transport);
+            _listener = Listener.Bind(_config with { Port = Port }, Transport);
         }
     }
 
-    /// <summary>Takes over an accepted socket and the place for it, and starts its handler. Whatever goes
+    /// <summary>Takes over an accepted socket and the place for it, and starts its handler, if its address may come in. Whatever goes
     /// wrong costs that socket only.</summary>
     public void Admit(AcceptedSocket socket, Place place)
     {
+        var (remote, hold) = (socket.Remote, AddressHold.None);
         HandlerBinding? binding = null;
         try
         {
-            Configure(socket);
-            binding = Slot.Lease() ?? throw new InvalidOperationException("the endpoint has no handler any more");
-            var (local, remote) = (_listener.Address ?? socket.Local, socket.Remote);
-            var connection = new ServedConnection(this, binding, Transport.Attach(socket, _limits), runner.NextConnectionId(), local, remote, time.GetTimestamp());
-            Counters.CountAccepted();
-            Connections.Add(connection);
-            _reaper.Watch(Connections);
-            if (binding.Generation.DrainDeadline is not null)
+            if (Access.TryEnter(remote.Number, out hold) is { } reason)
             {
-                // Replaced since the lease was taken, and those inside have been told already.
-                connection.Drain();
+                Refuse(socket, reason);
+                place.Dispose();
+                return;
             }
 
+            Configure(socket);
+            binding = Slot.Lease() ?? throw new InvalidOperationException("the endpoint has no handler any more");
+            var local = _listener.Address ?? socket.Local;
+            var connection = new ServedConnection(this, binding, Transport.Attach(socket, _limits), runner.NextConnectionId(), local, remote, hold, time.GetTimestamp());
+            Add(connection);
             place.Keep();
             connection.Transport.Start(connection);
         }
@@ -111,15 +122,17 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
             Counters.CountAcceptError();
             socket.Dispose();
             binding?.Generation.ReturnLease();
+            Access.Leave(remote.Number, hold);
             place.Dispose();
         }
     }
 
-    /// <summary>Closes an accepted socket for which there is no place.</summary>
-    public void Refuse(AcceptedSocket socket)
+    /// <summary>Closes an accepted socket that gets no further.</summary>
+    public void Refuse(AcceptedSocket socket, RejectReason reason)
     {
-        Counters.CountRejected();
+        var remote = socket.Remote;
         socket.Dispose();
+        Reject(remote, reason);
     }
 
     /// <summary>A connection has ended in this way.</summary>
@@ -137,6 +150,11 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     {
         Connections.Remove(connection);
         connection.Generation.ReturnLease();
+        if (connection.LetGo() == AddressHold.Counted)
+        {
+            Access.Leave(connection.RemoteNumber, AddressHold.Counted);
+        }
+
         Places.Return();
         host.Return();
         descriptors.Release();
@@ -157,10 +175,33 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     public void Dispose() => _listener.Dispose();
 
+    private void Add(ServedConnection connection)
+    {
+        Counters.CountAccepted();
+        Connections.Add(connection);
+        _reaper.Watch(Connections);
+        Access.Settle(connection);
+        if (connection.Generation.DrainDeadline is not null)
+        {
+            // Replaced since the lease was taken, and those inside have been told already.
+            connection.Drain();
+        }
+    }
+
+    /// <summary>Counts a client that got no further, and says why, once a second for each reason.</summary>
+    private void Reject(ConnectionAddress remote, RejectReason reason)
+    {
+        Counters.CountRejected(reason);
+        if (storms.Admits(new StormCause("rejected", Name, RejectReasons.Name(reason))))
+        {
+            Log.ClientRejected(log, Name, remote.EndPoint, RejectReasons.Explain(reason));
+        }
+    }
+
     private void Configure(AcceptedSocket socket)
     {
         var config = _config;
-        if (_listener.NoDelay != config.Socket.NoDelay)
+        if (_listener.Port != 0 && _listener.NoDelay != config.Socket.NoDelay)
         {
             socket.SetOption(SocketOptionLevel.Tcp, SocketOptionName.NoDelay, config.Socket.NoDelay ? 1 : 0);
         }

@@ -4,12 +4,12 @@ namespace PluginServer.Networking;
 internal sealed class EndpointCounters
 {
     private readonly long[] _ended = new long[Enum.GetValues<CloseCause>().Length];
+    private readonly long[] _rejected = new long[Enum.GetValues<RejectReason>().Length];
     private long _accepted;
     private long _acceptErrors;
     private long _acceptorRestarts;
     private long _handlerFaults;
     private long _received;
-    private long _rejected;
     private long _sent;
 
     public long Accepted => Interlocked.Read(ref _accepted);
@@ -31,8 +31,11 @@ internal sealed class EndpointCounters
     /// <summary>Bytes of the connections that have ended.</summary>
     public long Received => Interlocked.Read(ref _received);
 
-    /// <summary>Accepted and closed at once, at a limit; none of them counts as accepted.</summary>
-    public long Rejected => Interlocked.Read(ref _rejected);
+    /// <summary>Closed before they got to a handler; none of them counts as accepted.</summary>
+    public long Rejected => RejectedByReason.Sum();
+
+    /// <summary>How many were rejected for each <see cref="RejectReason"/>.</summary>
+    public long[] RejectedByReason => [.. _rejected];
 
     /// <summary>Bytes of the connections that have ended.</summary>
     public long Sent => Interlocked.Read(ref _sent);
@@ -43,7 +46,7 @@ internal sealed class EndpointCounters
 
     public void CountAcceptorRestart() => Interlocked.Increment(ref _acceptorRestarts);
 
-    public void CountRejected() => Interlocked.Increment(ref _rejected);
+    public void CountRejected(RejectReason reason) => Interlocked.Increment(ref _rejected[(int)reason]);
 
     public void CountHandlerFault() => Interlocked.Increment(ref _handlerFaults);
 

@@ -26,6 +26,7 @@ internal static unsafe partial class Libc
     private const int StreamSocket = 1;
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
+    private const int PathOnly = 0x200000;
 
     /// <summary>send(2): a peer that has gone is an error of this call, not a signal to the process.</summary>
     private const int NoSignal = 0x4000;
@@ -33,6 +34,12 @@ internal static unsafe partial class Libc
     private const int OptionError = 4;
     private const int OptionLinger = 13;
     private const int TcpInfo = 11;
+    private const int OptionPeerCredentials = 17;
+    private const int LockExclusive = 2;
+    private const int LockWithoutWaiting = 4;
+
+    /// <summary>struct passwd and struct group both begin with two pointers, to the name and the password.</summary>
+    private const int NumberOffset = 16;
     private const int GetFlags = 3;
     private const int SetFlags = 4;
 
@@ -114,6 +121,45 @@ internal static unsafe partial class Libc
     }
 
     public static void SetNonBlocking(int descriptor) => _ = fcntl(descriptor, SetFlags, fcntl(descriptor, GetFlags, 0) | NonBlocking);
+
+    /// <summary>unix(7), SO_PEERCRED: the process that connected or, asked at a client's end, the one that listens; 0 where it is not told.</summary>
+    public static int PeerProcess(int descriptor)
+    {
+        var credentials = stackalloc int[3];
+        var length = 3 * sizeof(int);
+        return getsockopt(descriptor, SocketLevel, OptionPeerCredentials, credentials, &length) == 0 ? credentials[0] : 0;
+    }
+
+    /// <summary>open(2) and flock(2) of a folder, without waiting: a descriptor that holds the lock until it is closed, or -1.</summary>
+    public static int TryLockFolder(string path)
+    {
+        var descriptor = open(path, CloseOnExec);
+        if (descriptor >= 0 && flock(descriptor, LockExclusive | LockWithoutWaiting) == 0)
+        {
+            return descriptor;
+        }
+
+        var error = LastError;
+        if (descriptor >= 0)
+        {
+            _ = close(descriptor);
+        }
+
+        Marshal.SetLastPInvokeError(error);
+        return -1;
+    }
+
+    /// <summary>open(2), O_PATH: holds what lies at a path, so that the kernel gives its number to nothing else, without opening it; -1 where that fails.</summary>
+    public static int Hold(string path) => open(path, PathOnly | CloseOnExec);
+
+    /// <summary>chown(2); -1 leaves one of the two as it is.</summary>
+    public static int ChangeOwner(string path, int user, int group) => chown(path, user, group);
+
+    /// <summary>getpwnam(3): null where there is no such user. Not for several threads at once.</summary>
+    public static int? UserNumber(string name) => getpwnam(name) is var entry && entry != null ? *(int*)(entry + NumberOffset) : null;
+
+    /// <summary>getgrnam(3), likewise.</summary>
+    public static int? GroupNumber(string name) => getgrnam(name) is var entry && entry != null ? *(int*)(entry + NumberOffset) : null;
 
     /// <summary>The last error of this thread, by its number.</summary>
     public static int LastError => Marshal.GetLastPInvokeError();
@@ -227,4 +273,24 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]
     private static partial int ioctl(int descriptor, nuint request, int* value);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int flock(int descriptor, int operation);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int chown(string path, int user, int group);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial byte* getpwnam(string name);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial byte* getgrnam(string name);
 }

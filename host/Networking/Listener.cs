@@ -9,21 +9,29 @@ internal sealed class Listener : IDisposable
 {
     private readonly Socket _socket;
     private readonly Transport _transport;
+    private readonly SocketFile? _file;
 
-    private Listener(Socket socket, Transport transport, bool? noDelay)
+    private Listener(Socket socket, Transport transport, bool? noDelay, SocketFile? file)
     {
         _socket = socket;
         _transport = transport;
+        _file = file;
         NoDelay = noDelay;
-        LocalEndPoint = (IPEndPoint)socket.LocalEndPoint!;
-        if (LocalEndPoint.AddressFamily == AddressFamily.InterNetwork && !LocalEndPoint.Address.Equals(IPAddress.Any))
+        LocalEndPoint = socket.LocalEndPoint!;
+        Address = LocalEndPoint switch
         {
-            Address = new ConnectionAddress(BitConverter.ToUInt32(LocalEndPoint.Address.GetAddressBytes()), (ushort)LocalEndPoint.Port);
-        }
+            IPEndPoint { AddressFamily: AddressFamily.InterNetwork } one when !one.Address.Equals(IPAddress.Any) =>
+                new ConnectionAddress(BitConverter.ToUInt32(one.Address.GetAddressBytes()), (ushort)one.Port),
+            UnixDomainSocketEndPoint path => new ConnectionAddress(path),
+            _ => null,
+        };
     }
 
     /// <summary>With the port that the system chose, where the configuration says 0.</summary>
-    public IPEndPoint LocalEndPoint { get; }
+    public EndPoint LocalEndPoint { get; }
+
+    /// <summary>0 for a Unix socket.</summary>
+    public int Port => LocalEndPoint is IPEndPoint address ? address.Port : 0;
 
     /// <summary>Where all its clients connect to; null where they have a choice of addresses.</summary>
     public ConnectionAddress? Address { get; }
@@ -35,25 +43,42 @@ internal sealed class Listener : IDisposable
     /// <exception cref="ListenException">It could not; the message says why and what to do.</exception>
     public static Listener Bind(EndpointConfig config, Transport transport)
     {
-        var socket = Open(config.Address, out var address);
+        Socket? socket = null;
         try
         {
-            if (address.AddressFamily == AddressFamily.InterNetworkV6)
+            SocketFile? file = null;
+            bool? noDelay = null;
+            if (config.Unix is not null)
             {
-                // Said either way: the system's own default differs, and "::" beside 0.0.0.0 on one port must be possible.
-                socket.DualMode = config.Address is null;
+                socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+                file = SocketFile.Bind(socket, config);
+            }
+            else
+            {
+                socket = Open(config.Address, out var address);
+                if (address.AddressFamily == AddressFamily.InterNetworkV6)
+                {
+                    // Said either way: the system's own default differs, and "::" beside 0.0.0.0 on one port must be possible.
+                    socket.DualMode = config.Address is null;
+                }
+
+                socket.Blocking = false;
+                socket.Bind(new IPEndPoint(address, config.Port));
+                noDelay = OperatingSystem.IsLinux() ? socket.NoDelay = config.Socket.NoDelay : null;
             }
 
-            socket.Blocking = false;
-            socket.Bind(new IPEndPoint(address, config.Port));
-            bool? noDelay = OperatingSystem.IsLinux() ? socket.NoDelay = config.Socket.NoDelay : null;
             socket.Listen(config.Backlog);
-            return new Listener(socket, transport, noDelay);
+            return new Listener(socket, transport, noDelay, file);
         }
         catch (SocketException error)
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw new ListenException(Explain(error.SocketErrorCode, config));
+        }
+        catch (ListenException)
+        {
+            socket?.Dispose();
+            throw;
         }
     }
 
@@ -75,7 +100,15 @@ internal sealed class Listener : IDisposable
         }
     }
 
-    public void Dispose() => _transport.Close(_socket);
+    /// <summary>In place: gives the file of a Unix socket another owner and mode; says why not.</summary>
+    public string? SetOwner(EndpointConfig config) => _file?.SetOwner(config);
+
+    public void Dispose()
+    {
+        // First, so that whoever comes now finds nobody instead of a socket that is about to go.
+        _file?.Unlink();
+        _transport.Close(_socket);
+    }
 
     private static Socket Open(IPAddress? configured, out IPAddress address)
     {
@@ -84,13 +117,14 @@ internal sealed class Listener : IDisposable
         return new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
     }
 
-    private static string Explain(SocketError error, EndpointConfig config) => error switch
+    private static string Explain(SocketError error, EndpointConfig config) => (error, config.Unix) switch
     {
-        SocketError.AddressAlreadyInUse => $"port {config.Port} is in use{(PortOwner.Find(config.Port) is { } owner ? $" by {owner}" : "")}; stop that process or choose another port",
-        SocketError.AccessDenied => $"port {config.Port} needs more rights than this process has; choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
-        SocketError.AddressNotAvailable => $"address {config.AddressText} is not an address of this machine; use \"*\" or one of its own",
-        SocketError.AddressFamilyNotSupported => $"address {config.AddressText} is of a family that this machine does not support",
-        _ => $"cannot listen on {config.AddressAndPort}: {error}",
+        (SocketError.AddressAlreadyInUse, null) => $"port {config.Port} is in use{(PortOwner.Find(config.Port) is { } owner ? $" by {owner}" : "")}; stop that process or choose another port",
+        (SocketError.AccessDenied, null) => $"port {config.Port} needs more rights than this process has; choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
+        (SocketError.AccessDenied, var path) => $"the host's user may not make {path}; give it the right to write to that folder, or choose another path",
+        (SocketError.AddressNotAvailable, null) => $"address {config.AddressText} is not an address of this machine; use \"*\" or one of its own",
+        (SocketError.AddressFamilyNotSupported, null) => $"address {config.AddressText} is of a family that this machine does not support",
+        _ => $"cannot listen on {config.ListensOn}: {error}",
     };
 }
 

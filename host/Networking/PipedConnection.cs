@@ -9,7 +9,7 @@ internal abstract class PipedConnection : TransportConnection
 {
     private readonly TransportInput _input;
     private readonly TransportOutput _output;
-    private readonly ConnectionLimits _limits;
+    private volatile ConnectionLimits _limits;
     private IConnectionOwner? _owner;
     private Ending? _ending;
     private CancellationTokenSource? _closed;
@@ -122,6 +122,20 @@ internal abstract class PipedConnection : TransportConnection
     {
         _owner = owner;
         StartHandler();
+    }
+
+    public override void Pass(IConnectionOwner next, ConnectionLimits limits)
+    {
+        _limits = limits;
+        _owner = next;
+        if (next.Dispatch is { IsOwn: true } own)
+        {
+            own.Run(static owner => ((IConnectionOwner)owner!).Run(), next);
+        }
+        else
+        {
+            next.Run();
+        }
     }
 
     public override void Drained() => _input.Drained();

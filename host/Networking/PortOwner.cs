@@ -28,6 +28,19 @@ internal static class PortOwner
         }
     }
 
+    /// <summary>A process by its id and, where the system tells, its name.</summary>
+    public static string Describe(int pid)
+    {
+        try
+        {
+            return $"pid {pid} ({File.ReadAllText($"/proc/{pid}/comm").Trim()})";
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return $"pid {pid}";
+        }
+    }
+
     private static int PortOf(string address) => int.Parse(address[(address.LastIndexOf(':') + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     private static string? Holds(string process, HashSet<string> inodes)
@@ -40,7 +53,7 @@ internal static class PortOwner
         try
         {
             return Directory.EnumerateFileSystemEntries($"{process}/fd").Any(link => inodes.Contains(new FileInfo(link).LinkTarget ?? ""))
-                ? $"pid {pid} ({File.ReadAllText($"{process}/comm").Trim()})"
+                ? Describe(pid)
                 : null;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

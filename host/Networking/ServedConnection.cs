@@ -9,7 +9,7 @@ namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, TransportConnection transport, long id, ConnectionAddress local, ConnectionAddress remote, long acceptedAt) : Connection, IConnectionOwner
+internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, TransportConnection transport, long id, ConnectionAddress local, ConnectionAddress remote, AddressHold hold, long acceptedAt) : Connection, IConnectionOwner
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
@@ -17,6 +17,7 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
     private readonly HandlerDispatch _dispatch = binding.Generation.Dispatch;
     private ConnectionAddress _local = local;
     private ConnectionAddress _remote = remote;
+    private AddressHold _hold = hold;
 
     public override long Id => id;
 
@@ -33,6 +34,12 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
     public override CancellationToken Closed => transport.Closed;
 
     public TransportConnection Transport => transport;
+
+    /// <summary>The peer's IP address; null where it has none.</summary>
+    public UInt128? RemoteNumber => _remote.Number;
+
+    /// <summary>Whether it counts among the connections of its address.</summary>
+    public AddressHold Hold => _hold;
 
     /// <summary>Where it was accepted, and has its place.</summary>
     public Endpoint Home => home;
@@ -70,6 +77,12 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     /// <summary>The handler's task has ended.</summary>
     public void Returned() => ConnectionRunner.End(this);
+
+    /// <summary>It counts from now on; false when it does already, or never does.</summary>
+    public bool TryHold() => Interlocked.CompareExchange(ref _hold, AddressHold.Counted, AddressHold.None) == AddressHold.None;
+
+    /// <summary>It never counts again; says what it has to give back.</summary>
+    public AddressHold LetGo() => Interlocked.Exchange(ref _hold, AddressHold.Exempt);
 
     /// <summary>Asks the handler to finish. Its callbacks are plugin code, so they run on the thread pool.</summary>
     public void Drain() => _ = DrainAsync();

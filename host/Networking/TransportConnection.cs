@@ -23,7 +23,7 @@ internal enum CloseCause
     /// <summary>The handler failed.</summary>
     Fault,
 
-    /// <summary>It passed no byte for idleTimeout, or lived for maxLifetime.</summary>
+    /// <summary>It passed no byte for idleTimeout, lived for maxLifetime, or was not ready within handshakeTimeout.</summary>
     TimedOut,
 }
 
@@ -55,6 +55,10 @@ internal abstract class TransportConnection
 
     /// <summary>Called once: has the owner run its handler where events are handled, apart from the caller.</summary>
     public abstract void Start(IConnectionOwner owner);
+
+    /// <summary>Called once, after <see cref="Start"/> and on behalf of the first owner, with nothing waiting in either pipe: the next one's handler runs
+    /// from now on, under limits of its own, and is started on the calling thread or where its dispatch says.</summary>
+    public abstract void Pass(IConnectionOwner next, ConnectionLimits limits);
 
     /// <summary>The owner's <see cref="IConnectionOwner.Draining"/> is cancelled: ends a read that waits with it.</summary>
     public abstract void Drained();

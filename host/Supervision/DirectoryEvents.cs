@@ -1,3 +1,4 @@
+using PluginServer.Networking;
 namespace PluginServer.Supervision;
 
 /// <summary>The events of one directory, listened to anew when the directory is replaced or the listening fails.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using PluginServer.Networking;
 
 namespace PluginServer.Supervision;
 

@@ -61,7 +61,16 @@ internal sealed partial class Server
     private void Open(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened)
     {
         var present = Endpoints.Select(endpoint => endpoint.Config.Identity).ToHashSet(StringComparer.Ordinal);
-        foreach (var config in next.Endpoints.Where(config => !present.Contains(config.Identity)))
+        foreach (var config in next.Endpoints.Where(config => config.UnixOwner is not null))
+        {
+            _ = SocketOwner.Parse(config.UnixOwner, out var fault);
+            if (fault is not null)
+            {
+                prepared.Errors.Add(config.Position["unixOwner"].Error(fault));
+            }
+        }
+
+        foreach (var config in next.Endpoints.Where(config => prepared.Errors.Count == 0 && !present.Contains(config.Identity)))
         {
             try
             {
@@ -69,10 +78,10 @@ internal sealed partial class Server
             }
             catch (ListenException problem)
             {
-                var own = Endpoints.FirstOrDefault(endpoint => config.Port != 0 && endpoint.LocalEndPoint.Port == config.Port);
-                prepared.Errors.Add(config.Position["port"].Error(own is null
+                var own = Endpoints.FirstOrDefault(endpoint => config.Port != 0 && endpoint.Port == config.Port);
+                prepared.Errors.Add(config.Position[config.ListensOnKey].Error(own is null
                     ? problem.Message
-                    : $"{config.AddressAndPort} overlaps {own.Address}, on which endpoint {own.Name} of this host listens; take that one away first, in an edit of its own"));
+                    : $"{config.ListensOn} overlaps {own.Address}, on which endpoint {own.Name} of this host listens; take that one away first, in an edit of its own"));
             }
         }
     }

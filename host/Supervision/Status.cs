@@ -26,6 +26,7 @@ internal sealed record EndpointStatus
 
     public required string Address { get; init; }
 
+    /// <summary>0 where it listens on none.</summary>
     public required int Port { get; init; }
 
     public required string Plugin { get; init; }
@@ -50,6 +51,9 @@ internal sealed record EndpointStatus
     public required long AcceptedConnections { get; init; }
 
     public required long RejectedConnections { get; init; }
+
+    /// <summary>For which reasons, and how many each; those that never happened are left out.</summary>
+    public required IReadOnlyList<(string Reason, long Count)> RejectedByReason { get; init; }
 
     public required long HandlerFaults { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using PluginServer.Networking;
 using PluginServer.Plugins;
 
 namespace PluginServer.Supervision;
@@ -28,7 +29,7 @@ internal static class StatusReport
         {
             Name = endpoint.Name,
             Address = endpoint.Config.AddressText,
-            Port = endpoint.LocalEndPoint.Port,
+            Port = endpoint.Port,
             Plugin = binding.Generation.Build.Name,
             Handler = binding.Handler,
             Generation = binding.Generation.Number,
@@ -40,6 +41,7 @@ internal static class StatusReport
             ActiveConnections = endpoint.Connections.Count,
             AcceptedConnections = counters.Accepted,
             RejectedConnections = counters.Rejected,
+            RejectedByReason = [.. counters.RejectedByReason.Index().Where(reason => reason.Item > 0).Select(reason => (RejectReasons.Name((RejectReason)reason.Index), reason.Item))],
             HandlerFaults = counters.HandlerFaults,
             BytesReceived = counters.Received + live.Sum(transport => transport.BytesReceived),
             BytesSent = counters.Sent + live.Sum(transport => transport.BytesSent),

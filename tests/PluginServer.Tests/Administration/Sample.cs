@@ -19,7 +19,7 @@ internal static class Sample
             new EndpointStatus
             {
                 Name = "echo", Address = "*", Port = 7000, Plugin = "Echo", Handler = "EchoHandler", Generation = 2, State = "listening", Transport = "sockets", Acceptors = 1,
-                AcceptorRestarts = 1, AcceptErrors = 2, ActiveConnections = 12, AcceptedConnections = 900, RejectedConnections = 3, HandlerFaults = 4, BytesReceived = 5_000_000_000, BytesSent = 6,
+                AcceptorRestarts = 1, AcceptErrors = 2, ActiveConnections = 12, AcceptedConnections = 900, RejectedConnections = 3, RejectedByReason = [("full", 1), ("address_rate", 2)], HandlerFaults = 4, BytesReceived = 5_000_000_000, BytesSent = 6,
             },
         ],
         [
@@ -37,7 +37,7 @@ internal static class Sample
           "endpoints": [ { "name": "echo", "address": "*", "port": 7000, "plugin": "Echo", "handler": "EchoHandler", "generation": 2,
               "state": "listening",
               "transport": "sockets", "acceptors": 1, "acceptorRestarts": 1, "acceptErrors": 2,
-              "activeConnections": 12, "acceptedConnections": 900, "rejectedConnections": 3, "handlerFaults": 4,
+              "activeConnections": 12, "acceptedConnections": 900, "rejectedConnections": 3, "rejectedByReason": { "full": 1, "address_rate": 2 }, "handlerFaults": 4,
               "bytesReceived": 5000000000, "bytesSent": 6 } ],
           "plugins": [ { "name": "Echo", "isolation": "none", "dispatch": "auto", "version": "1.0.0", "lastError": null,
               "generations": [ { "number": 3, "sha256": "{{Hash}}", "state": "leaked", "connections": 0, "loadedAt": "2026-11-24T12:00:00.500Z", "oldestConnectionAge": null, "drainDeadline": null, "processId": null, "leak": "a static event" },

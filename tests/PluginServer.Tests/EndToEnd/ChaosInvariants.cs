@@ -67,9 +67,9 @@ internal static class ChaosInvariants
             {
                 running.Resume();
                 var outcome = await running.DrainAsync(Timeout, CancellationToken.None).Within();
-                return outcome.IsComplete && endpoint.Connections.Count == 0 && Ports.Open(endpoint.LocalEndPoint.Port) == 0;
+                return outcome.IsComplete && endpoint.Connections.Count == 0 && Ports.Open(endpoint.Port) == 0;
             },
-            () => $"{failure}: {endpoint.Name} is empty: {endpoint.Connections.Count} inside, {Ports.Open(endpoint.LocalEndPoint.Port)} sockets");
+            () => $"{failure}: {endpoint.Name} is empty: {endpoint.Connections.Count} inside, {Ports.Open(endpoint.Port)} sockets");
     }
 
     private static async Task KnockAsync(ChaosSite site, string endpoint)

@@ -58,13 +58,13 @@ internal sealed class ChaosSite : IAsyncDisposable
 
     public RunningEndpoint Running(string name) => Host.Server.Running.Single(running => running.Endpoint.Name == name);
 
-    public IPEndPoint Address(string name) => new(IPAddress.Loopback, Endpoint(name).LocalEndPoint.Port);
+    public IPEndPoint Address(string name) => new(IPAddress.Loopback, Endpoint(name).Port);
 
     /// <summary>For a failure's text.</summary>
     public string Describe(string name) =>
         $"{ChaosInvariants.Describe(Endpoint(name))}; {Running(name).State}, places {Endpoint(name).Places.Taken} of {Endpoint(name).Places.Limit}, of the host {Host.Server.Places.Taken} of {Host.Server.Places.Limit}, {Limits[name]}; inside: {string.Join(", ", Endpoint(name).Connections.All.Select(inside => $"{inside.RemoteEndPoint} received {inside.Transport.BytesReceived} sent {inside.Transport.BytesSent} wire {inside.Transport.BytesOnWire} {inside.Transport.End}"))}; pool {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending";
 
-    public FaultyTransport Faults(string name) => Transport.Of(Endpoint(name).LocalEndPoint.Port);
+    public FaultyTransport Faults(string name) => Transport.Of(Endpoint(name).Port);
 
     /// <summary>Writes what the limits are now, and has it applied.</summary>
     public Task<ReloadOutcome> ApplyAsync()

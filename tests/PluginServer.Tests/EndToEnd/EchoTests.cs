@@ -22,7 +22,7 @@ internal sealed class EchoTests
     public async Task Ipv6_and_ipv4_clients_are_served_by_one_listener()
     {
         await using var server = await TestServer.StartAsync(new Workspace().With("Behaviours").Configure("""[ { "name": "test", "port": 0, "plugin": "Behaviours", "handler": "ObedientHandler" } ]"""));
-        var port = server.Endpoint().LocalEndPoint.Port;
+        var port = server.Endpoint().Port;
         foreach (var address in new[] { "127.0.0.1", "::1" })
         {
             using var client = await Client.ConnectAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Parse(address), port));

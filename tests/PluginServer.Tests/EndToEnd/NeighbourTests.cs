@@ -160,7 +160,7 @@ internal sealed class NeighbourTests
         private static Socket Connect(Endpoint endpoint)
         {
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = (int)Deadline.Length.TotalMilliseconds };
-            socket.Connect(IPAddress.Loopback, endpoint.LocalEndPoint.Port);
+            socket.Connect(IPAddress.Loopback, endpoint.Port);
             return socket;
         }
 

@@ -61,7 +61,7 @@ internal sealed class UnloadTests
 
             for (var connection = 0; connection < 3; connection++)
             {
-                Visit(new IPEndPoint(IPAddress.Loopback, server.Endpoint().LocalEndPoint.Port));
+                Visit(new IPEndPoint(IPAddress.Loopback, server.Endpoint().Port));
                 Assert.That(server.Log.Where(line => line.StartsWith("Error", StringComparison.Ordinal)), Is.Empty);
             }
 
@@ -151,7 +151,7 @@ internal sealed class UnloadTests
         var accepting = new Acceptor(endpoint, places, TimeProvider.System, NullLogger.Instance, storms).RunAsync(stop.Token, stop.Token);
         for (var connection = 0; connection < Connections; connection++)
         {
-            using var client = await Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.LocalEndPoint.Port));
+            using var client = await Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.Port));
             Assert.That(await client.ReadTextToEndAsync(), Is.EqualTo("hello Fancy xxxxx 3 Fancy"));
         }
 

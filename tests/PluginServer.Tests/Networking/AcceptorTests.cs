@@ -130,7 +130,7 @@ internal sealed class AcceptorTests
                 """),
             time,
             transport);
-        transport.OnlyPort = server.Endpoint("short").LocalEndPoint.Port;
+        transport.OnlyPort = server.Endpoint("short").Port;
         return server;
     }
 

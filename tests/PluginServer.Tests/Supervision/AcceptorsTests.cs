@@ -99,7 +99,7 @@ internal sealed class AcceptorsTests
         await AcceptingAsync(server, 32);
         using var inside = await server.ConnectAsync();
         await EchoAsync(inside);
-        var port = server.Endpoint().LocalEndPoint.Port;
+        var port = server.Endpoint().Port;
         for (var round = 1; round <= 3; round++)
         {
             await AcceptingAsync(server, 32);

@@ -30,7 +30,7 @@ internal sealed class CrashStormTests
             transport: transport);
         using var inside = await server.ConnectAsync("broken");
         await EchoAsync(inside, Deadline.Token);
-        Volatile.Write(ref broken, server.Endpoint("broken").LocalEndPoint.Port);
+        Volatile.Write(ref broken, server.Endpoint("broken").Port);
         var states = new HashSet<EndpointState>();
         List<Task> beside = [];
         List<Task> lost = [];

@@ -104,7 +104,7 @@ internal sealed class FailedEndpointTests
     [Test]
     public async Task A_broken_listening_socket_is_opened_anew_on_the_same_port_and_nobody_inside_notices()
     {
-        var port = _server.Endpoint().LocalEndPoint.Port;
+        var port = _server.Endpoint().Port;
         for (var round = 1; round <= 3; round++)
         {
             using var inside = await _server.ConnectAsync();
@@ -112,7 +112,7 @@ internal sealed class FailedEndpointTests
             _transport.Listening(port).Shutdown(SocketShutdown.Both);
             await PassAsync(Delays[round - 1]);
             await Deadline.UntilAsync(() => _transport.Waiting == 2, "accepting again");
-            Assert.That(_server.Endpoint().LocalEndPoint.Port, Is.EqualTo(port));
+            Assert.That(_server.Endpoint().Port, Is.EqualTo(port));
             using var after = await _server.ConnectAsync();
             await EchoAsync(after);
             await EchoAsync(inside);
@@ -127,7 +127,7 @@ internal sealed class FailedEndpointTests
     [Test]
     public async Task A_port_that_somebody_took_meanwhile_fails_the_endpoint_until_it_is_free()
     {
-        var port = _server.Endpoint().LocalEndPoint.Port;
+        var port = _server.Endpoint().Port;
         using var inside = await _server.ConnectAsync();
         await EchoAsync(inside);
         _transport.Listening(port).Shutdown(SocketShutdown.Both);
@@ -190,7 +190,7 @@ internal sealed class FailedEndpointTests
     /// <summary>Lets the acceptor die until the endpoint has failed.</summary>
     private async Task CrashAsync()
     {
-        var port = _server.Endpoint().LocalEndPoint.Port;
+        var port = _server.Endpoint().Port;
         var restarts = _server.Endpoint().Counters.AcceptorRestarts;
         _crashing = port;
 

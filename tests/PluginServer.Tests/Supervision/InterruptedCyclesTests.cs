@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using PluginServer.Supervision;
 using PluginServer.Tests.Support;
 
@@ -57,7 +58,7 @@ internal sealed class InterruptedCyclesTests
         await server.AssertNothingLeftAsync();
         Assert.That(server.Endpoint().Counters.Ended, Is.EqualTo(server.Endpoint().Counters.Accepted));
         Assert.That(server.Endpoint().Counters.AcceptorRestarts, Is.Zero);
-        var address = server.Endpoint().LocalEndPoint;
+        var address = (IPEndPoint)server.Endpoint().LocalEndPoint;
         await Deadline.UntilAsync(() => Ports.Open(address.Port) == 0, "no socket is left");
         await server.StopAsync();
         Ports.AssertFree(address);
@@ -72,7 +73,7 @@ internal sealed class InterruptedCyclesTests
         {
             await using var server = await StartAsync(workspace, keep: true);
             var running = server.Server.Running.Single();
-            var address = running.Endpoint.LocalEndPoint;
+            var address = (IPEndPoint)running.Endpoint.LocalEndPoint;
             var inside = await ConnectAsync(server, random.Next(4), random);
             using var cut = new CancellationTokenSource();
             var drain = Task.FromResult(new DrainOutcome(0, 0, 0, true));

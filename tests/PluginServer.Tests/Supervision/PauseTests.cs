@@ -1,3 +1,4 @@
+using System.Net;
 using PluginServer.Supervision;
 using PluginServer.Tests.Support;
 
@@ -79,7 +80,7 @@ internal sealed class PauseTests
         Assert.That(await waiting.ReadTextToEndAsync(), Is.EqualTo("told\n"));
         waiting.SendFin();
         Assert.That(await stop, Is.Zero);
-        Ports.AssertFree(server.Endpoint().LocalEndPoint);
+        Ports.AssertFree((IPEndPoint)server.Endpoint().LocalEndPoint);
     }
 
     [Test]

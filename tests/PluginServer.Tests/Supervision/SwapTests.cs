@@ -154,7 +154,7 @@ internal sealed class SwapTests
               { "name": "goes", "address": "127.0.0.1", "port": 0, "plugin": "Swap", "handler": "VersionHandler" } ]
             """);
         await using var server = await TestServer.StartAsync(_workspace);
-        var ports = server.Server.Endpoints.ToDictionary(endpoint => endpoint.Name, endpoint => endpoint.LocalEndPoint.Port);
+        var ports = server.Server.Endpoints.ToDictionary(endpoint => endpoint.Name, endpoint => endpoint.Port);
         using var stays = await server.ConnectAsync("stays");
         using var handler = await server.ConnectAsync("handler");
         await AssertVersionAsync(handler, "one");
@@ -181,7 +181,7 @@ internal sealed class SwapTests
         }));
 
         Assert.That(await goes.ReadLineAsync(), Is.EqualTo("told"), "a removal drains");
-        Assert.That(server.Server.Endpoints.Where(endpoint => ports.ContainsKey(endpoint.Name)).All(endpoint => endpoint.LocalEndPoint.Port == ports[endpoint.Name]), Is.True);
+        Assert.That(server.Server.Endpoints.Where(endpoint => ports.ContainsKey(endpoint.Name)).All(endpoint => endpoint.Port == ports[endpoint.Name]), Is.True);
         Assert.That(server.Endpoint("limits").Places.Limit, Is.EqualTo(7));
         await stays.SendAsync("alive\n");
         Assert.That(await stays.ReadLineAsync(), Is.EqualTo("alive"));

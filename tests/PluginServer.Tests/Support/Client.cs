@@ -4,7 +4,7 @@ using System.Text;
 
 namespace PluginServer.Tests.Support;
 
-/// <summary>A plain TCP client, every wait with a deadline.</summary>
+/// <summary>A plain client over TCP or a Unix socket, every wait with a deadline.</summary>
 internal sealed class Client : IDisposable
 {
     private readonly byte[] _one = new byte[1];
@@ -15,11 +15,19 @@ internal sealed class Client : IDisposable
 
     /// <param name="server">Where it listens.</param>
     /// <param name="patience">Ends the wait for a server that does not accept: a full backlog keeps clients for minutes. By default the deadline does.</param>
-    public static async Task<Client> ConnectAsync(EndPoint server, CancellationToken? patience = null)
+    /// <param name="from">An address of this machine to come from; by default the system's choice.</param>
+    public static async Task<Client> ConnectAsync(EndPoint server, CancellationToken? patience = null, IPAddress? from = null)
     {
-        var socket = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = server is UnixDomainSocketEndPoint
+            ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            : new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            if (from is not null)
+            {
+                socket.Bind(new IPEndPoint(from, 0));
+            }
+
             await socket.ConnectAsync(server, patience ?? Deadline.Token);
             return new Client(socket);
         }

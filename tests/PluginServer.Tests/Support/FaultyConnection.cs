@@ -40,6 +40,8 @@ internal sealed class FaultyConnection : TransportConnection
 
     public override void Start(IConnectionOwner owner) => _real.Start(owner);
 
+    public override void Pass(IConnectionOwner next, ConnectionLimits limits) => _real.Pass(next, limits);
+
     public override void Drained() => _real.Drained();
 
     public void Reset() => _real.Abort(CloseCause.Reset, "the connection was reset, as the test has planned");

@@ -56,7 +56,7 @@ internal sealed class TestServer : IAsyncDisposable
     public Endpoint Endpoint(string name = "test") => Server.Endpoints.Single(endpoint => endpoint.Name == name);
 
     public Task<Client> ConnectAsync(string endpoint = "test", CancellationToken? patience = null) =>
-        Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, Endpoint(endpoint).LocalEndPoint.Port), patience);
+        Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, Endpoint(endpoint).Port), patience);
 
     /// <summary>Nothing is left of any connection: no registration, no lease, no place.</summary>
     public async Task AssertNothingLeftAsync()
