@@ -48,6 +48,9 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     public ConnectionSet Connections { get; } = new();
 
+    /// <summary>Those who have come and are no connections yet.</summary>
+    public HandshakeSet Handshakes { get; } = new();
+
     public EndpointCounters Counters { get; } = new();
 
     /// <summary>Takes over the live part of an edit: limits for everyone, the rest for those that come. Closes nothing.</summary>
@@ -80,6 +83,10 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         _reaper.Retime(Connections, new ReaperTimeouts(next.IdleTimeout, next.MaxLifetime));
         _limits.ReadLimit = next.ReadLimit;
         Access.Update(next.Access, Connections);
+        if (before.HandshakeTimeout != next.HandshakeTimeout)
+        {
+            Handshakes.Retime(next.HandshakeTimeout);
+        }
     }
 
     /// <summary>Closes the listening socket, which is broken, and opens another one at the same address and port.</summary>
@@ -97,10 +104,20 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     /// wrong costs that socket only.</summary>
     public void Admit(AcceptedSocket socket, Place place)
     {
-        var (remote, hold) = (socket.Remote, AddressHold.None);
+        var (config, remote, hold) = (_config, socket.Remote, AddressHold.None);
         HandlerBinding? binding = null;
         try
         {
+            if (config.ProxyProtocol != ProxyKind.Off)
+            {
+                Configure(socket);
+                var handshake = new Handshake(this, config, socket, _listener.Address ?? socket.Local, time);
+                Handshakes.Add(handshake);
+                place.Keep();
+                handshake.Begin();
+                return;
+            }
+
             if (Access.TryEnter(remote.Number, out hold) is { } reason)
             {
                 Refuse(socket, reason);
@@ -127,12 +144,40 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         }
     }
 
+    /// <summary>A client is ready: it becomes a connection, and its handler starts. Or why not.</summary>
+    public Rejection? Enter(Handshake handshake, TransportConnection transport)
+    {
+        if (Slot.Lease() is not { } binding)
+        {
+            return new Rejection(RejectReason.Cut);
+        }
+
+        var connection = new ServedConnection(this, binding, transport, runner.NextConnectionId(), handshake.Local, handshake.Remote, handshake.Hold, handshake.AcceptedAt);
+        Add(connection);
+
+        // Before the handler, which may keep this thread; and after it is among the connections, so that whoever drains finds it in one of the two.
+        Handshakes.Remove(handshake);
+        transport.Pass(connection, _limits);
+        return null;
+    }
+
     /// <summary>Closes an accepted socket that gets no further.</summary>
     public void Refuse(AcceptedSocket socket, RejectReason reason)
     {
         var remote = socket.Remote;
         socket.Dispose();
-        Reject(remote, reason);
+        Reject(remote, new Rejection(reason));
+    }
+
+    /// <summary>Counts a client that got no further, and says why, once a second for each reason. Who went away by itself is no news.</summary>
+    public void Reject(ConnectionAddress remote, Rejection rejection)
+    {
+        Counters.CountRejected(rejection.Reason);
+        if (rejection.Reason is not (RejectReason.Left or RejectReason.Cut) && storms.Admits(new StormCause("rejected", Name, RejectReasons.Name(rejection.Reason))))
+        {
+            var explanation = RejectReasons.Explain(rejection.Reason);
+            Log.ClientRejected(log, Name, remote.EndPoint, rejection.Detail is null ? explanation : $"{explanation}: {rejection.Detail}");
+        }
     }
 
     /// <summary>A connection has ended in this way.</summary>
@@ -155,6 +200,12 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
             Access.Leave(connection.RemoteNumber, AddressHold.Counted);
         }
 
+        Release();
+    }
+
+    /// <summary>A client that had its places has gone, and its socket is closed.</summary>
+    public void Release()
+    {
         Places.Return();
         host.Return();
         descriptors.Release();
@@ -185,16 +236,6 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         {
             // Replaced since the lease was taken, and those inside have been told already.
             connection.Drain();
-        }
-    }
-
-    /// <summary>Counts a client that got no further, and says why, once a second for each reason.</summary>
-    private void Reject(ConnectionAddress remote, RejectReason reason)
-    {
-        Counters.CountRejected(reason);
-        if (storms.Admits(new StormCause("rejected", Name, RejectReasons.Name(reason))))
-        {
-            Log.ClientRejected(log, Name, remote.EndPoint, RejectReasons.Explain(reason));
         }
     }
 

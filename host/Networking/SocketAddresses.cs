@@ -12,6 +12,9 @@ internal static unsafe class SocketAddresses
     private const ushort Internet = 2;
     private const ushort Internet6 = 10;
 
+    /// <summary>What the framework holds: a path of the kernel's may have one byte more, without a NUL at its end.</summary>
+    private const int LongestPath = 107;
+
     /// <summary>Of struct sockaddr_in, sockaddr_in6 or sockaddr_un; see ip(7), ipv6(7), unix(7). Unknown for another family.</summary>
     public static ConnectionAddress Read(byte* address, int length)
     {
@@ -39,11 +42,11 @@ internal static unsafe class SocketAddresses
             : new ConnectionAddress(new IPEndPoint(new IPAddress(number, BitConverter.ToUInt32(bytes[24..])), port));
     }
 
-    // A client rarely has a name; one of the abstract namespace begins with NUL.
+    // A client rarely has a name; one of the abstract namespace begins with NUL. It chooses the name, and the kernel takes longer ones than the framework, and any bytes.
     private static UnixDomainSocketEndPoint? ReadUnix(ReadOnlySpan<byte> path)
     {
         var end = path.StartsWith((byte)0) ? -1 : path.IndexOf((byte)0);
         var name = System.Text.Encoding.UTF8.GetString(end < 0 ? path : path[..end]);
-        return name.Length == 0 ? null : new UnixDomainSocketEndPoint(name);
+        return name.Length == 0 || System.Text.Encoding.UTF8.GetByteCount(name) > LongestPath ? null : new UnixDomainSocketEndPoint(name);
     }
 }

@@ -63,6 +63,7 @@ internal sealed partial class RunningEndpoint
         Endpoint.Connections.Drain();
         await _supervisor.WhenIdle();
         await ServeBacklogAsync();
+        await Endpoint.Handshakes.WhenEmpty();
         Endpoint.Connections.Drain();
         Endpoint.Dispose();
         await Endpoint.Connections.WhenEmpty().WaitAsync(deadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -77,6 +78,7 @@ internal sealed partial class RunningEndpoint
     {
         _cutBacklog.Cancel();
         _supervisor.Cut();
+        Endpoint.Handshakes.Cut();
     }
 
     private async Task ServeBacklogAsync()
@@ -101,7 +103,7 @@ internal sealed partial class RunningEndpoint
         using var deadline = new CancellationTokenSource(timeout, _time);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, end);
         Unless(overtaken, () => Endpoint.Connections.Drain());
-        await _supervisor.WhenIdle().WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WhenHandedOver().WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Those too who had been accepted and have come in since.
         Unless(overtaken, () => Endpoint.Connections.Drain());
@@ -110,8 +112,12 @@ internal sealed partial class RunningEndpoint
 
     private async Task CutAsync(CancellationTokenSource overtaken, CancellationToken end)
     {
-        Unless(overtaken, _supervisor.Cut);
-        await _supervisor.WhenIdle().WaitAsync(end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Unless(overtaken, () =>
+        {
+            _supervisor.Cut();
+            Endpoint.Handshakes.Cut();
+        });
+        await WhenHandedOver().WaitAsync(end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (end.IsCancellationRequested)
         {
             return;
@@ -119,6 +125,13 @@ internal sealed partial class RunningEndpoint
 
         Unless(overtaken, () => _cut += Endpoint.Connections.All.Count(connection => connection.Transport.End.Cause == CloseCause.None && connection.Cut(OutOfTime)));
         await Endpoint.Connections.WhenEmpty().WaitAsync(CutGrace, _time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Ends when everybody who was accepted is a connection, or gone.</summary>
+    private async Task WhenHandedOver()
+    {
+        await _supervisor.WhenIdle();
+        await Endpoint.Handshakes.WhenEmpty();
     }
 
     /// <summary>From now on, what becomes of those inside.</summary>
