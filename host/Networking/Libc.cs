@@ -22,6 +22,9 @@ internal static unsafe partial class Libc
     public const int ShutWrite = 1;
     public const int SocketLevel = 1;
     public const int TcpLevel = 6;
+    public const int OptionType = 3;
+    public const int OptionAccepting = 30;
+    public const int OptionDomain = 39;
     private const int LocalDomain = 1;
     private const int StreamSocket = 1;
     private const int CloseOnExec = 0x80000;
@@ -40,8 +43,12 @@ internal static unsafe partial class Libc
 
     /// <summary>struct passwd and struct group both begin with two pointers, to the name and the password.</summary>
     private const int NumberOffset = 16;
+    private const int SetDescriptorFlags = 2;
     private const int GetFlags = 3;
     private const int SetFlags = 4;
+    private const int DuplicateClosedOnExec = 1030;
+    private const int ClosedOnExec = 1;
+    private const int Monotonic = 1;
 
     /// <summary>gettid(2): the number by which /proc/self/task knows the calling thread.</summary>
     public static int ThreadNumber() => gettid();
@@ -118,6 +125,34 @@ internal static unsafe partial class Libc
         var info = stackalloc byte[asked];
         var length = asked;
         return getsockopt(descriptor, TcpLevel, TcpInfo, info, &length) == 0 && length == asked ? *(long*)(info + 120) + *(long*)(info + 128) : 0;
+    }
+
+    /// <summary>socket(7), for the options that are read only: false when there is no such socket, and <see cref="LastError"/> says why.</summary>
+    public static bool TryReadOption(int descriptor, int name, out int value)
+    {
+        int read, length = sizeof(int);
+        var succeeded = getsockopt(descriptor, SocketLevel, name, &read, &length) == 0;
+        value = succeeded ? read : 0;
+        return succeeded;
+    }
+
+    /// <summary>fcntl(2), FD_CLOEXEC: false when it is not open.</summary>
+    public static bool TryCloseOnExec(int descriptor) => fcntl(descriptor, SetDescriptorFlags, ClosedOnExec) == 0;
+
+    /// <summary>fcntl(2), F_DUPFD_CLOEXEC: another number, from <paramref name="lowest"/> on, for the same open file description.</summary>
+    /// <exception cref="SocketException">The process may open no more.</exception>
+    public static int Duplicate(int descriptor, int lowest = 0)
+    {
+        var duplicate = fcntl(descriptor, DuplicateClosedOnExec, lowest);
+        return duplicate < 0 ? throw new SocketException((int)ErrorOf(LastError)) : duplicate;
+    }
+
+    /// <summary>clock_gettime(2), CLOCK_MONOTONIC, in microseconds.</summary>
+    public static long MonotonicTime()
+    {
+        var time = stackalloc long[2];
+        _ = clock_gettime(Monotonic, time);
+        return (time[0] * 1_000_000) + (time[1] / 1_000);
     }
 
     public static void SetNonBlocking(int descriptor) => _ = fcntl(descriptor, SetFlags, fcntl(descriptor, GetFlags, 0) | NonBlocking);
@@ -293,4 +328,8 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial byte* getgrnam(string name);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int clock_gettime(int clock, long* time);
 }
