@@ -13,4 +13,10 @@ internal static partial class Log
 
     [LoggerMessage(403, LogLevel.Warning, "No control socket: {Reason}; the verbs of the command line do not reach this host")]
     public static partial void ControlSocketUnavailable(ILogger log, string reason);
+
+    [LoggerMessage(404, LogLevel.Warning, "systemd is not told how the host is: {Reason}")]
+    public static partial void SystemdUnreachable(ILogger log, string reason);
+
+    [LoggerMessage(405, LogLevel.Error, "The host counts as dead, and systemd, whose watchdog is not told otherwise any more, will restart it: {Reason}")]
+    public static partial void WatchdogSilent(ILogger log, string reason);
 }
