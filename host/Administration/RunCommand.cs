@@ -13,6 +13,9 @@ internal static class RunCommand
 {
     private const int Cut = 3;
 
+    /// <summary>What a stop may take beyond the deadline at which connections are cut: handlers that do not return, and services that stop slowly.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(40);
+
     public static async Task<int> RunAsync(CommandContext context, string file, LogFormat format)
     {
         var read = ConfigReader.Read(file);
@@ -37,15 +40,16 @@ internal static class RunCommand
         using var logs = CreateLogs(format, context.IsPlain);
         try
         {
+            using var systemd = SystemdNotify.OfProcess(TimeProvider.System, logs.CreateLogger(Log.Category));
             await using var watcher = new ChangeWatcher(TimeProvider.System, logs.CreateLogger(Log.Category));
             watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()]);
-            var transports = Transports.OfSystem(TimeProvider.System);
+            var transports = Transports.OfSystem(TimeProvider.System, SystemdSockets.OfProcess());
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, transports).WaitAsync(cutNow.Token);
             using var reloader = new Reloader(server, file, watcher, logs.CreateLogger(Log.Category), TimeProvider.System);
             using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
             {
                 signal.Cancel = true;
-                _ = reloader.ReloadAsync();
+                _ = ReloadAsync(reloader, systemd);
             });
             await using var admin = await AdminEndpoint.StartAsync(config, reloader, logs);
             Announce(context, server);
@@ -53,7 +57,11 @@ internal static class RunCommand
             transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport));
             using var quiet = new QuietCollection(() => server.Endpoints.Sum(endpoint => endpoint.Counters.Accepted), TimeProvider.System);
             _ = reloader.FollowAsync();
-            return await reloader.StopAsync(await stop.Task, cutNow.Token) > 0 ? Cut : 0;
+            systemd.Ready();
+            systemd.Watch(() => transports.Move);
+            var signal = await stop.Task;
+            systemd.Stopping(server.Config.ShutdownDelay + server.Config.ShutdownTimeout + Grace);
+            return await reloader.StopAsync(signal, cutNow.Token) > 0 ? Cut : 0;
         }
         catch (StartException problem)
         {
@@ -63,6 +71,13 @@ internal static class RunCommand
         {
             return context.Fail(["stopped before it had started"]);
         }
+    }
+
+    private static async Task ReloadAsync(Reloader reloader, SystemdNotify systemd)
+    {
+        systemd.Reloading();
+        await reloader.ReloadAsync();
+        systemd.Ready();
     }
 
     private static ILoggerFactory CreateLogs(LogFormat format, bool isPlain) => LoggerFactory.Create(logging =>

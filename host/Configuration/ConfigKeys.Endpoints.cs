@@ -17,7 +17,7 @@ internal static partial class ConfigKeys
         Words("endpoints[].unix", OpensSocket, "Path of a Unix socket, relative to this file, instead of address and port."),
         Words("endpoints[].unixMode", InPlace, "Permissions of the Unix socket: who may write to it may connect.", "^0?[0-7]{3}$", "three octal digits such as \"660\"") with { Default = "660" },
         Words("endpoints[].unixOwner", InPlace, "Owner of the Unix socket, by names or numbers; by default the host's user and group.", "^[^:\\s]+(:[^:\\s]+)?$", "\"user\" or \"user:group\""),
-        OnlyAbsent(Words("endpoints[].systemd", OpensSocket, "Name of a socket that systemd hands over (LISTEN_FDNAMES), instead of address and port."), "which opens its sockets itself"),
+        Words("endpoints[].systemd", OpensSocket, "Name of a socket that systemd hands over (LISTEN_FDNAMES), instead of address and port."),
         Words("endpoints[].plugin", NextConnection, "The plugin whose handler serves the connections.", NamePattern, NameForm) with { Required = true },
         Words("endpoints[].handler", NextConnection, "Simple or full type name of the handler; needed only where the plugin has several."),
         new("endpoints[].settings", ConfigKind.Settings, NextConnection, "The handler's own settings, bound to its IOptions<T>."),

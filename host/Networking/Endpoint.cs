@@ -96,7 +96,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         lock (_gate)
         {
             _listener.Dispose();
-            _listener = Listener.Bind(_config with { Port = Port }, Transport);
+            _listener = Listener.Bind(_config with { Port = Port }, Transport, transports.Systemd);
         }
     }
 

@@ -7,6 +7,7 @@ namespace PluginServer.Networking;
 internal sealed class EpollTransport(TimeProvider time) : Transport
 {
     private readonly ConditionalWeakTable<Socket, EpollListening> _listening = [];
+    private (ulong State, long Handled) _seen;
     private readonly Lazy<EpollLoop> _loop = new(static () => new EpollLoop { Blocked = static target => (target as EpollConnection)?.Blocked() });
 
     public override string Name => "epoll";
@@ -19,6 +20,22 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
     /// <summary>Its threads start with the first use.</summary>
     public EpollLoop Loop => _loop.Value;
 
+    /// <summary>Whether its loop has gone on since this was last asked, or has nothing to do.</summary>
+    public bool Moves
+    {
+        get
+        {
+            if (!_loop.IsValueCreated)
+            {
+                return true;
+            }
+
+            var (before, now) = (_seen, Loop.Progress);
+            _seen = now;
+            return Loop.IsWaiting || now != before;
+        }
+    }
+
     /// <summary>For tests: comes between the check that a descriptor is open and the call on it, to widen the window.</summary>
     public Action? BeforeCall { get; set; }
 
@@ -28,12 +45,17 @@ internal sealed class EpollTransport(TimeProvider time) : Transport
 
     public override void Close(Socket listening)
     {
-        if (_listening.TryGetValue(listening, out var known))
+        Leave(listening);
+        listening.Dispose();
+    }
+
+    public override void Leave(Socket listening)
+    {
+        // Forgotten, too: the same socket may be listened on once more.
+        if (_listening.TryGetValue(listening, out var known) && _listening.Remove(listening))
         {
             known.End();
         }
-
-        listening.Dispose();
     }
 
     public override void Dispose()

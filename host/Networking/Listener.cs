@@ -10,12 +10,14 @@ internal sealed class Listener : IDisposable
     private readonly Socket _socket;
     private readonly Transport _transport;
     private readonly SocketFile? _file;
+    private readonly TakenSocket? _taken;
 
-    private Listener(Socket socket, Transport transport, bool? noDelay, SocketFile? file)
+    private Listener(Socket socket, Transport transport, bool? noDelay, SocketFile? file, TakenSocket? taken)
     {
         _socket = socket;
         _transport = transport;
         _file = file;
+        _taken = taken;
         NoDelay = noDelay;
         LocalEndPoint = socket.LocalEndPoint!;
         Address = LocalEndPoint switch
@@ -41,8 +43,17 @@ internal sealed class Listener : IDisposable
 
     /// <summary>Binds and listens.</summary>
     /// <exception cref="ListenException">It could not; the message says why and what to do.</exception>
-    public static Listener Bind(EndpointConfig config, Transport transport)
+    public static Listener Bind(EndpointConfig config, Transport transport, SystemdSockets systemd)
     {
+        if (config.Systemd is not null)
+        {
+            // Its options are the .socket unit's, and the next host's too; whether it has TCP_NODELAY is left to each connection.
+            var taken = systemd.Take(config.Systemd);
+            var listener = new Listener(taken.Socket, transport, noDelay: null, file: null, taken);
+            listener.SetBacklog(config.Backlog);
+            return listener;
+        }
+
         Socket? socket = null;
         try
         {
@@ -68,7 +79,7 @@ internal sealed class Listener : IDisposable
             }
 
             socket.Listen(config.Backlog);
-            return new Listener(socket, transport, noDelay, file);
+            return new Listener(socket, transport, noDelay, file, taken: null);
         }
         catch (SocketException error)
         {
@@ -105,6 +116,13 @@ internal sealed class Listener : IDisposable
 
     public void Dispose()
     {
+        if (_taken is not null)
+        {
+            _transport.Leave(_socket);
+            _taken.Dispose();
+            return;
+        }
+
         // First, so that whoever comes now finds nobody instead of a socket that is about to go.
         _file?.Unlink();
         _transport.Close(_socket);

@@ -10,7 +10,7 @@ internal sealed class SystemdSockets
 
     /// <summary>What sd_listen_fds_with_names(3) calls them where systemd says no names.</summary>
     private const string NoName = "unknown";
-    private readonly string? _whyNone;
+    private readonly string _whyNone = "LISTEN_FDS is not set; start it by its .socket unit";
 
     public SystemdSockets(IEnumerable<PassedSocket> passed) => Passed = [.. passed];
 
@@ -36,7 +36,7 @@ internal sealed class SystemdSockets
         var (owner, count, names, _) = (take("LISTEN_PID"), take("LISTEN_FDS"), take("LISTEN_FDNAMES"), take("LISTEN_PIDFDID"));
         if (string.IsNullOrEmpty(count))
         {
-            return new SystemdSockets("LISTEN_FDS is not set; start it by its .socket unit");
+            return new SystemdSockets([]);
         }
 
         if (!int.TryParse(owner, CultureInfo.InvariantCulture, out var meant) || meant != processId)

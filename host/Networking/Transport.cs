@@ -19,6 +19,11 @@ internal abstract class Transport : IDisposable
     /// <summary>Closes a listening socket; accepts that wait on it fail.</summary>
     public virtual void Close(Socket listening) => listening.Dispose();
 
+    /// <summary>Turns away from a listening socket that stays open: accepts that wait on it fail, or have been cancelled before.</summary>
+    public virtual void Leave(Socket listening)
+    {
+    }
+
     /// <summary>Ends the threads that it has of its own. To be called when no connection is open any more but those whose handlers never return.</summary>
     public abstract void Dispose();
 

@@ -8,13 +8,19 @@ internal sealed class Transports : IDisposable
     private readonly Transport _sockets;
     private readonly Transport _epoll;
 
-    private Transports(Transport sockets, Transport epoll) => (_sockets, _epoll) = (sockets, epoll);
+    private Transports(Transport sockets, Transport epoll, SystemdSockets systemd) => (_sockets, _epoll, Systemd) = (sockets, epoll, systemd);
+
+    /// <summary>What they listen on where systemd has opened it.</summary>
+    public SystemdSockets Systemd { get; }
+
+    /// <summary>Whether those that have threads of their own have gone on since this was last asked, or have nothing to do.</summary>
+    public bool Move => _epoll is not EpollTransport epoll || epoll.Moves;
 
     /// <summary>Those that this system has.</summary>
-    public static Transports OfSystem(TimeProvider time) => new(new SocketTransport(time), new EpollTransport(time));
+    public static Transports OfSystem(TimeProvider time, SystemdSockets systemd) => new(new SocketTransport(time), new EpollTransport(time), systemd);
 
     /// <summary>One for everything.</summary>
-    public static Transports Of(Transport only) => new(only, only);
+    public static Transports Of(Transport only, SystemdSockets? systemd = null) => new(only, only, systemd ?? new SystemdSockets([]));
 
     public Transport For(TransportKind kind) => kind == TransportKind.Sockets || !OperatingSystem.IsLinux() ? _sockets : _epoll;
 

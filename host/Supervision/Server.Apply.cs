@@ -74,7 +74,7 @@ internal sealed partial class Server
         {
             try
             {
-                opened.Add(new Endpoint(config, Listener.Bind(config, _transports.For(config.Transport)), prepared.Bindings[config.Name], _transports, _runner, Places, _time, _descriptors, _log, _storms));
+                opened.Add(new Endpoint(config, Listener.Bind(config, _transports.For(config.Transport), _transports.Systemd), prepared.Bindings[config.Name], _transports, _runner, Places, _time, _descriptors, _log, _storms));
             }
             catch (ListenException problem)
             {

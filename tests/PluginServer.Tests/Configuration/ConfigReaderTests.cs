@@ -78,6 +78,7 @@ internal sealed partial class ConfigReaderTests
         }));
         Assert.That(endpoint.ListensOn, Is.EqualTo("[::1]:6380"));
         Assert.That(local.Unix, Is.EqualTo(Path.Combine(Path.GetDirectoryName(config.File)!, "run", "kv.sock")));
+        Assert.That((config.Endpoints[2].Systemd, config.Endpoints[2].ListensOn, config.Endpoints[2].Identity), Is.EqualTo(("kv", "systemd:kv", "systemd:kv")));
         Assert.That(local.UnixMode, Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
         Assert.That((local.UnixOwner, local.ListensOn, local.Identity), Is.EqualTo(("kv:www-data", $"unix:{local.Unix}", $"unix:{local.Unix}")));
     }

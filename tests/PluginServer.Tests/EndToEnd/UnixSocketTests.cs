@@ -127,7 +127,7 @@ internal sealed class UnixSocketTests
             {
                 try
                 {
-                    return Listener.Bind(config, transport);
+                    return Listener.Bind(config, transport, new SystemdSockets([]));
                 }
                 catch (ListenException)
                 {

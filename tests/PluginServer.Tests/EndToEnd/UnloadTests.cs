@@ -146,7 +146,7 @@ internal sealed class UnloadTests
         using var transport = DefaultTransport.Create(TimeProvider.System);
         using var storms = new StormLog(NullLogger.Instance, TimeProvider.System);
         var places = new Places(1000);
-        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), places, TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
+        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport, new SystemdSockets([])), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), places, TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
         using var stop = new CancellationTokenSource();
         var accepting = new Acceptor(endpoint, places, TimeProvider.System, NullLogger.Instance, storms).RunAsync(stop.Token, stop.Token);
         for (var connection = 0; connection < Connections; connection++)

@@ -7,7 +7,7 @@ namespace PluginServer.Tests.Support;
 internal static class DefaultTransport
 {
     public static Transport Create(TimeProvider time) =>
-        Transports.OfSystem(time).For(Environment.GetEnvironmentVariable("PLUGINSERVER_TRANSPORT") == "sockets" ? TransportKind.Sockets : TransportKind.Auto);
+        Transports.OfSystem(time, new SystemdSockets([])).For(Environment.GetEnvironmentVariable("PLUGINSERVER_TRANSPORT") == "sockets" ? TransportKind.Sockets : TransportKind.Auto);
 
     /// <summary>How many blocks its connections hold.</summary>
     public static int RentedBlocks(this Transport transport) => transport switch
