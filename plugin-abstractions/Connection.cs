@@ -54,6 +54,9 @@ public abstract class Connection
     /// only by the next read or write.</remarks>
     public abstract CancellationToken Closed { get; }
 
+    /// <summary>What was agreed on with the peer when the connection was encrypted; null on plain TCP.</summary>
+    public virtual ConnectionTls? Tls => null;
+
     /// <summary>Closes the connection at once, by a reset: what was written but not yet sent is discarded.</summary>
     /// <remarks>Idempotent; the first reason counts. Pending and later reads and flushes throw
     /// <see cref="ConnectionClosedException"/> with it, and <see cref="Closed"/> is cancelled.</remarks>

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
@@ -181,25 +180,12 @@ internal sealed partial class EpollConnection : PipedConnection, IEpollTarget
         }
     }
 
-    /// <summary>Where the handler goes on if not on the loop. One that has ended is not left to threads that may all be taken.</summary>
-    private HandlerDispatch? Own => Owner?.Dispatch is { IsOwn: true } dispatch && Ending is null ? dispatch : null;
-
     /// <summary>The one place where a handler goes on, or starts, on the loop.</summary>
     private void Resume(bool read, bool flushed)
     {
         if (Volatile.Read(ref _start) != Started && TakesStart())
         {
-            if (Own is { } own)
-            {
-                own.Run(static owner => ((IConnectionOwner)owner!).Run(), Owner);
-                return;
-            }
-
-            var context = ExecutionContext.Capture();
-            Owner!.Run();
-
-            // What a handler has left in it would be seen by all that this thread resumes.
-            ExecutionContext.Restore(context!);
+            RunOwner();
         }
         else if ((read || flushed) && Own is { } threads)
         {

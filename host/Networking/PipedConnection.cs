@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
 
@@ -9,7 +10,7 @@ internal abstract class PipedConnection : TransportConnection
 {
     private readonly TransportInput _input;
     private readonly TransportOutput _output;
-    private volatile ConnectionLimits _limits;
+    private ConnectionLimits _limits;
     private IConnectionOwner? _owner;
     private Ending? _ending;
     private CancellationTokenSource? _closed;
@@ -21,12 +22,13 @@ internal abstract class PipedConnection : TransportConnection
         _output = new TransportOutput(this);
     }
 
-    public ConnectionLimits Limits => _limits;
+    public override ConnectionLimits Limits
+    {
+        get => Volatile.Read(ref _limits);
+        set => Volatile.Write(ref _limits, value);
+    }
 
-    /// <summary>Where its memory comes from.</summary>
-    public abstract BlockPool Blocks { get; }
-
-    public override IConnectionOwner? Owner => _owner;
+    public override IConnectionOwner? Owner => Volatile.Read(ref _owner);
 
     public override PipeReader Input => _input;
 
@@ -82,6 +84,9 @@ internal abstract class PipedConnection : TransportConnection
 
     protected abstract TimeProvider Time { get; }
 
+    /// <summary>Where the handler goes on if not on the transport's own threads. One that has ended is not left to threads that may all be taken.</summary>
+    protected HandlerDispatch? Own => Owner?.Dispatch is { IsOwn: true } dispatch && Ending is null ? dispatch : null;
+
     protected TransportInput Receiver => _input;
 
     protected TransportOutput Sender => _output;
@@ -120,23 +125,18 @@ internal abstract class PipedConnection : TransportConnection
 
     public override void Start(IConnectionOwner owner)
     {
-        _owner = owner;
+        Volatile.Write(ref _owner, owner);
         StartHandler();
     }
 
     public override void Pass(IConnectionOwner next, ConnectionLimits limits)
     {
-        _limits = limits;
-        _owner = next;
-        if (next.Dispatch is { IsOwn: true } own)
-        {
-            own.Run(static owner => ((IConnectionOwner)owner!).Run(), next);
-        }
-        else
-        {
-            next.Run();
-        }
+        Limits = limits;
+        Volatile.Write(ref _owner, next);
+        RunOwner();
     }
+
+    public override bool Post(ReadOnlySpan<byte> bytes) => _output.Post(bytes);
 
     public override void Drained() => _input.Drained();
 
@@ -171,6 +171,25 @@ internal abstract class PipedConnection : TransportConnection
 
     /// <summary>Has the owner run, apart from the caller.</summary>
     protected abstract void StartHandler();
+
+    /// <summary>Has the owner run now: on the calling thread, or on its own.</summary>
+    protected void RunOwner()
+    {
+        if (Own is { } own)
+        {
+            own.Run(static owner => ((IConnectionOwner)owner!).Run(), Owner);
+            return;
+        }
+
+        var context = ExecutionContext.Capture();
+        Owner!.Run();
+
+        // What a handler has left in it would be seen by all that this thread resumes.
+        if (context is not null)
+        {
+            ExecutionContext.Restore(context);
+        }
+    }
 
     /// <summary>Closes the descriptor, by a reset or in order, as soon as no call uses it any more.</summary>
     protected abstract void CloseDescriptor(bool reset);

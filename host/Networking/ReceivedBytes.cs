@@ -18,7 +18,8 @@ internal sealed class ReceivedBytes(BlockPool pool)
 
     /// <summary>The block that the next bytes go to: the last one, or a rented one that is not part of the chain yet.</summary>
     /// <remarks>What lies in a small block moves to the front of a large one, so that a message stays in one piece.</remarks>
-    public Block NextBlock()
+    /// <param name="room">How much room it has at least.</param>
+    public Block NextBlock(int room = 1)
     {
         if (_tail is { IsSmall: true } small)
         {
@@ -28,7 +29,7 @@ internal sealed class ReceivedBytes(BlockPool pool)
             return large;
         }
 
-        return _tail is { Room: > 0 } tail ? tail : pool.Rent();
+        return _tail is { } tail && tail.Room >= room ? tail : pool.Rent();
     }
 
     /// <summary>A reader waits, perhaps for long: the beginning of a message that it has seen needs no large block.</summary>

@@ -37,6 +37,15 @@ internal abstract class TransportConnection
     /// <summary>Cancelled by <see cref="Abort"/>, a reset, and the end of <see cref="FinishAsync"/>; callbacks run on the thread pool.</summary>
     public abstract CancellationToken Closed { get; }
 
+    /// <summary>What was agreed on with the peer where the connection is encrypted; null where it is not.</summary>
+    public virtual ConnectionTls? Tls => null;
+
+    /// <summary>What its input obeys, from the next read on.</summary>
+    public abstract ConnectionLimits Limits { get; set; }
+
+    /// <summary>Where its memory comes from.</summary>
+    public abstract BlockPool Blocks { get; }
+
     /// <summary>Whose handler runs on it; null before <see cref="Start"/>.</summary>
     public abstract IConnectionOwner? Owner { get; }
 
@@ -56,9 +65,15 @@ internal abstract class TransportConnection
     /// <summary>Called once: has the owner run its handler where events are handled, apart from the caller.</summary>
     public abstract void Start(IConnectionOwner owner);
 
-    /// <summary>Called once, after <see cref="Start"/> and on behalf of the first owner, with nothing waiting in either pipe: the next one's handler runs
-    /// from now on, under limits of its own, and is started on the calling thread or where its dispatch says.</summary>
+    /// <summary>Gives a started connection to another owner, whose handler runs from now on, and has it run: on the calling thread, or
+    /// where the new owner's handlers run.</summary>
     public abstract void Pass(IConnectionOwner next, ConnectionLimits limits);
+
+    /// <summary>Sends bytes of a layer that lies between the handler and the transport, and queues what the kernel does not take. It
+    /// never waits, and may come while a flush does; after FIN the bytes are dropped.</summary>
+    /// <returns>False when a flush would wait now.</returns>
+    /// <exception cref="ConnectionClosedException">The connection has ended.</exception>
+    public abstract bool Post(ReadOnlySpan<byte> bytes);
 
     /// <summary>The owner's <see cref="IConnectionOwner.Draining"/> is cancelled: ends a read that waits with it.</summary>
     public abstract void Drained();

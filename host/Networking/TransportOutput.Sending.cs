@@ -53,6 +53,43 @@ internal sealed partial class TransportOutput
         return resume;
     }
 
+    /// <summary>Sends bytes that are not the handler's own, whether it waits or not. False when a flush would wait now.</summary>
+    public bool Post(ReadOnlySpan<byte> bytes)
+    {
+        SocketError failure;
+        lock (connection)
+        {
+            if (_completed)
+            {
+                return true;
+            }
+
+            if (connection.Ending is { } ending)
+            {
+                throw ending.ToException();
+            }
+
+            var count = Queued > 0 || _sending || _error != SocketError.Success ? 0 : Send(bytes);
+            if (count < bytes.Length && _error == SocketError.Success)
+            {
+                Queue.Append(bytes[count..]);
+                if (!_sending)
+                {
+                    StartWait();
+                    SendAll();
+                }
+            }
+
+            failure = _error;
+            if (failure == SocketError.Success)
+            {
+                return Fits;
+            }
+        }
+
+        throw connection.Lost(failure);
+    }
+
     /// <summary>The same with a source behind what is queued. Where nothing is queued it goes to the socket as it is.</summary>
     private void SendAll(ReadOnlyMemory<byte> source)
     {

@@ -1,9 +1,6 @@
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
 
@@ -376,23 +373,5 @@ internal sealed class EpollTransportTests
         Assert.That(whole.Buffer.FirstSpan.SequenceEqual("half and the rest"u8));
         link.Server.Input.AdvanceTo(whole.Buffer.End);
         Assert.That(_transport.Blocks.Rented, Is.Zero);
-    }
-
-    [Test]
-    public async Task TLS_runs_over_the_pipes([Values] bool epoll)
-    {
-        using var key = RSA.Create(2048);
-        using var made = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        await using var link = await Link.OpenAsync(epoll ? _transport : new SocketTransport(TimeProvider.System));
-        await using var server = new SslStream(new DuplexStream(link.Server));
-        await using var client = new SslStream(new NetworkStream(link.Client), leaveInnerStreamOpen: true, (_, seen, _, _) => made.Equals(seen));
-        await Task.WhenAll(server.AuthenticateAsServerAsync(made), client.AuthenticateAsClientAsync("localhost")).Within();
-        var bytes = new byte[300_000];
-        new Random(1).NextBytes(bytes);
-        var sending = server.WriteAsync(bytes);
-        var received = new byte[bytes.Length];
-        await client.ReadExactlyAsync(received).AsTask().Within();
-        await sending.AsTask().Within();
-        Assert.That(received.AsSpan().SequenceEqual(bytes));
     }
 }

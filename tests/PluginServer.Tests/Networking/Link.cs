@@ -1,13 +1,16 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
-/// <summary>A real client socket and the server's side of it.</summary>
-internal sealed class Link(Socket client, TransportConnection server) : IAsyncDisposable
+/// <summary>A real client socket and the server's side of it; over TLS where there is a session.</summary>
+internal sealed class Link(Socket client, TransportConnection server, SslStream? session = null) : IAsyncDisposable
 {
+    private readonly long _receivedBefore = server.BytesReceived;
+    private readonly long _sentBefore = server.BytesSent;
     private Task? _finished;
     private bool _served;
 
@@ -15,8 +18,22 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
 
     public TransportConnection Server => server;
 
+    /// <summary>Bytes that the server has received, encrypted ones where they are; without those of the handshake.</summary>
+    public long Received => server.BytesReceived - _receivedBefore;
+
+    /// <summary>Bytes that the server has sent, encrypted ones where they are; without those of the handshake.</summary>
+    public long Sent => server.BytesSent - _sentBefore;
+
     /// <summary>Of loopback TCP where no address is given; the file of a Unix socket is gone once it is open.</summary>
-    public static async Task<Link> OpenAsync(Transport transport, EndPoint? address = null, int readLimit = 1 << 20)
+    public static async Task<Link> OpenAsync(Transport transport, EndPoint? address = null, int readLimit = 1 << 20, bool tls = false)
+    {
+        var limits = new ConnectionLimits { ReadLimit = readLimit };
+        var (client, inner) = await ConnectAsync(transport, address, limits);
+        return tls ? await AuthenticateAsync(client, inner, limits) : new Link(client, inner);
+    }
+
+    /// <summary>Without any handshake.</summary>
+    public static async Task<(Socket Client, TransportConnection Server)> ConnectAsync(Transport transport, EndPoint? address, ConnectionLimits limits)
     {
         using var listening = Listen(address ?? new IPEndPoint(IPAddress.Loopback, 0));
         var dual = IPAddress.IPv6Any.Equals((address as IPEndPoint)?.Address);
@@ -39,7 +56,24 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
             accepted.SetOption(SocketOptionLevel.Tcp, SocketOptionName.NoDelay, 1);
         }
 
-        return new Link(client, transport.Attach(accepted, new ConnectionLimits { ReadLimit = readLimit }));
+        return (client, transport.Attach(accepted, limits));
+    }
+
+    /// <summary>Both sides of a handshake.</summary>
+    public static async Task<Link> AuthenticateAsync(
+        Socket client,
+        TransportConnection inner,
+        ConnectionLimits limits,
+        SslServerAuthenticationOptions? serverOptions = null,
+        SslClientAuthenticationOptions? clientOptions = null,
+        RecordSpy? spy = null)
+    {
+        var stream = new NetworkStream(client, ownsSocket: false);
+        var session = new SslStream(spy is null ? stream : spy.Over(stream));
+        var options = serverOptions ?? TlsCertificate.ServerOptions();
+        var accepting = TlsConnection.AuthenticateAsync(inner, (_, _, _, _) => ValueTask.FromResult(options), limits, CancellationToken.None);
+        await session.AuthenticateAsClientAsync(clientOptions ?? TlsCertificate.ClientOptions()).Within();
+        return new Link(client, await accepting.Within(), session);
     }
 
     public static Socket Listen(EndPoint address)
@@ -83,8 +117,59 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     {
         while (!bytes.IsEmpty)
         {
-            bytes = bytes[await client.SendAsync(bytes).Within()..];
+            bytes = bytes[await SendPartAsync(bytes).Within()..];
         }
+    }
+
+    /// <summary>As many bytes as are taken at once. The end is a SocketException, with TLS or without.</summary>
+    public async Task<int> SendPartAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    {
+        if (session is null)
+        {
+            return await client.SendAsync(bytes, cancellationToken);
+        }
+
+        try
+        {
+            await session.WriteAsync(bytes, cancellationToken);
+            return bytes.Length;
+        }
+        catch (IOException error) when (error.InnerException is SocketException or ObjectDisposedException)
+        {
+            throw error.InnerException;
+        }
+    }
+
+    /// <summary>What has come; 0 is the server's FIN. The end is a SocketException, with TLS or without.</summary>
+    public async Task<int> ReceivePartAsync(Memory<byte> bytes)
+    {
+        if (session is null)
+        {
+            return await client.ReceiveAsync(bytes);
+        }
+
+        try
+        {
+            return await session.ReadAsync(bytes);
+        }
+        catch (IOException error) when (error.InnerException is SocketException or ObjectDisposedException)
+        {
+            throw error.InnerException;
+        }
+    }
+
+    /// <summary>The client sends close_notify, and no FIN.</summary>
+    public Task CloseSessionAsync() => session!.ShutdownAsync().Within();
+
+    /// <summary>The client sends FIN; over TLS, close_notify before it.</summary>
+    public async Task ShutDownAsync()
+    {
+        if (session is not null)
+        {
+            await CloseSessionAsync();
+        }
+
+        client.Shutdown(SocketShutdown.Send);
     }
 
     public async Task<byte[]> ReceiveAsync(int count)
@@ -92,7 +177,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
         var bytes = new byte[count];
         for (var at = 0; at < count;)
         {
-            var received = await client.ReceiveAsync(bytes.AsMemory(at)).Within();
+            var received = await ReceivePartAsync(bytes.AsMemory(at)).Within();
             Assert.That(received, Is.GreaterThan(0), $"the stream ended after {at} of {count} bytes");
             at += received;
         }
@@ -105,7 +190,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     {
         var all = new MemoryStream();
         var buffer = new byte[256 * 1024];
-        while (await client.ReceiveAsync(buffer.AsMemory()).Within() is > 0 and var received)
+        while (await ReceivePartAsync(buffer).Within() is > 0 and var received)
         {
             all.Write(buffer, 0, received);
         }
@@ -117,7 +202,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     public async Task DiscardAllAsync()
     {
         var buffer = new byte[256 * 1024];
-        while (await client.ReceiveAsync(buffer.AsMemory()).Within() > 0)
+        while (await ReceivePartAsync(buffer).Within() > 0)
         {
         }
     }
@@ -148,6 +233,7 @@ internal sealed class Link(Socket client, TransportConnection server) : IAsyncDi
     public async ValueTask DisposeAsync()
     {
         client.Dispose();
+        session?.Dispose();
         server.Abort(CloseCause.Cut, "The test is over.");
         await FinishAsync().Within();
     }

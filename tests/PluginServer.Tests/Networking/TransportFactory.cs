@@ -21,26 +21,33 @@ public sealed class TransportFactory
     private readonly bool _wide;
     private readonly Func<TimeProvider, Transport> _create;
 
-    private TransportFactory(string name, bool wide, bool unix, Func<TimeProvider, Transport> create)
+    private TransportFactory(string name, bool wide, bool unix, bool tls, Func<TimeProvider, Transport> create)
     {
-        _name = $"{name}, {(unix ? "unix" : "tcp")}";
+        _name = $"{name}, {(unix ? "unix" : "tcp")}{(tls ? ", tls" : "")}";
         _wide = wide;
         _create = create;
         Unix = unix;
+        Tls = tls;
     }
 
     /// <summary>Whether the connections are those of a Unix socket; of loopback TCP otherwise.</summary>
     public bool Unix { get; }
 
-    /// <summary>Every transport that has to keep the rules of a connection, over both kinds of stream.</summary>
+    /// <summary>Whether they are encrypted.</summary>
+    public bool Tls { get; }
+
+    /// <summary>Every transport that has to keep the rules of a connection, over both kinds of stream, and encrypted.</summary>
     public static IEnumerable<TransportFactory> All() =>
         from transport in Transports
         where OperatingSystem.IsLinux() || transport.Name == "sockets"
-        from unix in new[] { false, true }
-        select new TransportFactory(transport.Name, transport.Wide, unix, transport.Create);
+        from kind in new[] { (Unix: false, Tls: false), (Unix: true, Tls: false), (Unix: false, Tls: true) }
+        select new TransportFactory(transport.Name, transport.Wide, kind.Unix, kind.Tls, transport.Create);
 
     /// <summary>Those that are as fast as they can, where time and memory are measured.</summary>
     public static IEnumerable<TransportFactory> Unhindered() => All().Where(factory => !factory._wide);
+
+    /// <summary>Those whose connections are encrypted.</summary>
+    public static IEnumerable<TransportFactory> Encrypted() => Unhindered().Where(factory => factory.Tls);
 
     internal (Transport Transport, Func<int> Rented) Create(TimeProvider time)
     {

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Net.Sockets;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
 
@@ -20,7 +19,7 @@ public sealed class TransportInputTests(TransportFactory factory) : TransportTes
         {
             Assert.That(result.Buffer.ToArray(), Is.EqualTo("hello"u8.ToArray()));
             Assert.That(result.IsCompleted, Is.False);
-            Assert.That(link.Server.BytesReceived, Is.EqualTo(5));
+            Assert.That(link.Received, IsOnWire(5));
         });
         link.Server.Input.AdvanceTo(result.Buffer.End);
     }
@@ -46,7 +45,7 @@ public sealed class TransportInputTests(TransportFactory factory) : TransportTes
     {
         var link = await OpenAsync();
         await link.SendAsync("x"u8.ToArray());
-        link.Client.Shutdown(SocketShutdown.Send);
+        await link.ShutDownAsync();
         await ReadAsync(link.Server, 1);
         for (var round = 0; round < 3; round++)
         {
@@ -228,7 +227,7 @@ public sealed class TransportInputTests(TransportFactory factory) : TransportTes
         var copying = link.Server.Input.CopyToAsync(target);
         var bytes = Random(300_000);
         await link.SendAsync(bytes);
-        link.Client.Shutdown(SocketShutdown.Send);
+        await link.ShutDownAsync();
         await copying.Within();
         Assert.That(target.ToArray(), Is.EqualTo(bytes));
     }

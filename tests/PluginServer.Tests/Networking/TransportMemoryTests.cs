@@ -13,6 +13,7 @@ public sealed class TransportMemoryTests(TransportFactory factory) : TransportTe
     [Test]
     public async Task An_echo_in_steady_state_allocates_nothing([Values] bool withToken)
     {
+        OnlyWithoutTls("SslStream allocates, on the client's side too");
         var link = await OpenAsync();
         using var draining = new CancellationTokenSource();
         _ = link.Server.Closed;
@@ -92,7 +93,7 @@ public sealed class TransportMemoryTests(TransportFactory factory) : TransportTe
         var (handler, serving) = Start(link);
         await link.SendAsync(new byte[100]);
         await link.ReceiveAsync(8 << 20);
-        await Deadline.UntilAsync(() => link.Server.BytesReceived == 100, "the request");
+        await Deadline.UntilAsync(() => link.Received >= 100, "the request");
         if (aborted)
         {
             link.Server.Abort(CloseCause.Cut, "cut");

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
+using NUnit.Framework.Constraints;
 using PluginServer.Networking;
 using PluginServer.Tests.Support;
 
@@ -24,6 +25,8 @@ public abstract class TransportTests
 
     private protected bool Unix => _factory.Unix;
 
+    private protected bool Tls => _factory.Tls;
+
     private protected Func<int> Rented { get; }
 
     [TearDown]
@@ -39,7 +42,7 @@ public abstract class TransportTests
     }
 
     /// <summary>One that the test is to end, where many are opened in turn.</summary>
-    private protected Task<Link> OpenOwnAsync() => Link.OpenAsync(Transport, _factory.NewAddress());
+    private protected Task<Link> OpenOwnAsync() => Link.OpenAsync(Transport, _factory.NewAddress(), tls: Tls);
 
     private protected Socket Listen() => Link.Listen(_factory.NewAddress());
 
@@ -47,7 +50,7 @@ public abstract class TransportTests
 
     private protected async Task<Link> OpenAsync(EndPoint? address = null, int readLimit = 1 << 20)
     {
-        var link = await Link.OpenAsync(Transport, address ?? _factory.NewAddress(), readLimit);
+        var link = await Link.OpenAsync(Transport, address ?? _factory.NewAddress(), readLimit, Tls);
         _links.Add(link);
         return link;
     }
@@ -63,6 +66,20 @@ public abstract class TransportTests
 
         var error = await Assert.CatchAsync<SocketException>(() => receiving);
         Assert.That(error!.SocketErrorCode, Is.EqualTo(SocketError.ConnectionReset));
+    }
+
+    /// <summary>How many bytes on the wire so many of the handler's are: as many, or somewhat more where they are encrypted.</summary>
+    private protected IResolveConstraint IsOnWire(long count) => Tls ? Is.GreaterThan(count) : Is.EqualTo(count);
+
+    /// <summary>As often as said; less often where every connection costs a handshake.</summary>
+    private protected int Times(int count) => Tls ? count / 10 : count;
+
+    private protected void OnlyWithoutTls(string because)
+    {
+        if (Tls)
+        {
+            Assert.Ignore($"Not over TLS: {because}.");
+        }
     }
 
     private protected static byte[] Random(int count)

@@ -36,11 +36,17 @@ internal sealed class FaultyConnection : TransportConnection
 
     public override long BytesOnWire => _real.BytesOnWire;
 
+    public override ConnectionLimits Limits { get => _real.Limits; set => _real.Limits = value; }
+
+    public override BlockPool Blocks => _real.Blocks;
+
     public override IConnectionOwner? Owner => _real.Owner;
 
     public override void Start(IConnectionOwner owner) => _real.Start(owner);
 
     public override void Pass(IConnectionOwner next, ConnectionLimits limits) => _real.Pass(next, limits);
+
+    public override bool Post(ReadOnlySpan<byte> bytes) => _real.Post(bytes);
 
     public override void Drained() => _real.Drained();
 
