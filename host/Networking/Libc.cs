@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace PluginServer.Networking;
 
@@ -26,6 +27,7 @@ internal static unsafe partial class Libc
     public const int OptionAccepting = 30;
     public const int OptionDomain = 39;
     private const int LocalDomain = 1;
+    private const int PathBytes = 108;
     private const int StreamSocket = 1;
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
@@ -184,6 +186,20 @@ internal static unsafe partial class Libc
         return -1;
     }
 
+    /// <summary>bind(2) to a path, unix(7): false where that fails.</summary>
+    /// <remarks>What Socket.Bind has bound, its Dispose deletes: whatever lies at the path then.</remarks>
+    public static bool Bind(int descriptor, string path)
+    {
+        Span<byte> address = stackalloc byte[sizeof(ushort) + PathBytes];
+        address.Clear();
+        MemoryMarshal.Write(address, (ushort)LocalDomain);
+        Encoding.UTF8.GetBytes(path, address[sizeof(ushort)..^1]);
+        fixed (byte* start = address)
+        {
+            return bind(descriptor, start, address.Length) == 0;
+        }
+    }
+
     /// <summary>open(2), O_PATH: holds what lies at a path, so that the kernel gives its number to nothing else, without opening it; -1 where that fails.</summary>
     public static int Hold(string path) => open(path, PathOnly | CloseOnExec);
 
@@ -312,6 +328,10 @@ internal static unsafe partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
+
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int bind(int descriptor, byte* address, int length);
 
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     [LibraryImport("libc", SetLastError = true)]

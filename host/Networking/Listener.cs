@@ -79,6 +79,7 @@ internal sealed class Listener : IDisposable
             }
 
             socket.Listen(config.Backlog);
+            socket = file is null ? socket : SocketFile.Listening(socket);
             return new Listener(socket, transport, noDelay, file, taken: null);
         }
         catch (SocketException error)

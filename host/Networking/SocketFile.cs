@@ -36,7 +36,7 @@ internal sealed class SocketFile
         try
         {
             RemoveLeftOver(path);
-            socket.Bind(new UnixDomainSocketEndPoint(path));
+            BindTo(socket, path);
         }
         finally
         {
@@ -54,6 +54,19 @@ internal sealed class SocketFile
         }
 
         return file;
+    }
+
+    /// <summary>The same descriptor as a socket that knows where it is bound, and that it listens.</summary>
+    public static Socket Listening(Socket bound)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return bound;
+        }
+
+        var descriptor = (int)bound.SafeHandle.DangerousGetHandle();
+        bound.SafeHandle.SetHandleAsInvalid();
+        return new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)) { Blocking = false };
     }
 
     /// <summary>Gives it the configured owner and mode; says why not.</summary>
@@ -98,6 +111,18 @@ internal sealed class SocketFile
             {
                 _ = Libc.Close(held);
             }
+        }
+    }
+
+    private static void BindTo(Socket socket, string path)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            socket.Bind(new UnixDomainSocketEndPoint(path));
+        }
+        else if (!Libc.Bind((int)socket.SafeHandle.DangerousGetHandle(), path))
+        {
+            throw new SocketException((int)Libc.ErrorOf(Libc.LastError));
         }
     }
 
