@@ -6,11 +6,12 @@ using System.Security.Cryptography.X509Certificates;
 namespace PluginServer.Networking;
 
 /// <summary>The keys of one encrypted connection, and what they do. Nothing of it waits once the handshake is over.</summary>
-/// <remarks>One may decrypt while another encrypts.</remarks>
+/// <remarks>One may decrypt while another encrypts: SslStream sees to that, but not to a shutdown.</remarks>
 internal sealed class TlsSession : IDisposable
 {
     /// <summary>What <see cref="Decrypt"/> returns for the peer's close_notify.</summary>
     public const int Closed = -1;
+    private readonly Lock _decrypting = new();
     private readonly TlsStream _stream;
     private readonly SslStream _ssl;
 
@@ -61,15 +62,18 @@ internal sealed class TlsSession : IDisposable
     /// <exception cref="IOException">It cannot be decrypted, or says that the peer has failed.</exception>
     public int Decrypt(in ReadOnlySequence<byte> record, Memory<byte> target)
     {
-        _stream.Offer(record);
-        try
+        lock (_decrypting)
         {
-            var count = Completed(_ssl.ReadAsync(target));
-            return count == 0 ? Closed : count;
-        }
-        catch (TlsStream.NothingInside)
-        {
-            return 0;
+            _stream.Offer(record);
+            try
+            {
+                var count = Completed(_ssl.ReadAsync(target));
+                return count == 0 ? Closed : count;
+            }
+            catch (TlsStream.NothingInside)
+            {
+                return 0;
+            }
         }
     }
 
@@ -83,7 +87,13 @@ internal sealed class TlsSession : IDisposable
 
     /// <summary>Posts close_notify. Nothing may be encrypted after it.</summary>
     /// <exception cref="IOException">The connection has ended.</exception>
-    public void Close() => _ssl.ShutdownAsync().GetAwaiter().GetResult();
+    public void Close()
+    {
+        lock (_decrypting)
+        {
+            _ssl.ShutdownAsync().GetAwaiter().GetResult();
+        }
+    }
 
     public void Dispose()
     {

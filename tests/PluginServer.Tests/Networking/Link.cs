@@ -152,9 +152,10 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
         {
             return await session.ReadAsync(bytes);
         }
-        catch (IOException error) when (error.InnerException is SocketException or ObjectDisposedException)
+        catch (IOException error)
         {
-            throw error.InnerException;
+            // The kernel tells of a reset once, be it to who sends, and then shows an end; in the middle of a record that is none.
+            throw error.InnerException is SocketException or ObjectDisposedException ? error.InnerException : new SocketException((int)SocketError.ConnectionReset);
         }
     }
 
