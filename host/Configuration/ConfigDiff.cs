@@ -1,3 +1,5 @@
+using System.Security.Authentication;
+
 namespace PluginServer.Configuration;
 
 /// <summary>What an edit changes, in words: from one valid configuration to another.</summary>
@@ -69,11 +71,50 @@ internal static class ConfigDiff
         Compare(lines, what + "idleTimeout", before.IdleTimeout, after.IdleTimeout);
         Compare(lines, what + "maxLifetime", before.MaxLifetime, after.MaxLifetime);
         Compare(lines, what + "readLimit", before.ReadLimit, after.ReadLimit);
+        Tls(lines, what + "tls", before.Tls, after.Tls);
         Compare(lines, what + "socket", before.Socket, after.Socket);
         if (before.Settings != after.Settings)
         {
             lines.Add($"{what}settings");
         }
+    }
+
+    private static void Tls(List<string> lines, string what, TlsConfig? before, TlsConfig? after)
+    {
+        if (before is null || after is null)
+        {
+            Compare(lines, what, before?.Certificate.File, after?.Certificate.File);
+            return;
+        }
+
+        Certificate(lines, what, before.Certificate, after.Certificate);
+        var old = before.Sni.ToDictionary(entry => entry.Host, entry => entry.Certificate, StringComparer.Ordinal);
+        foreach (var (host, certificate) in after.Sni)
+        {
+            if (old.Remove(host, out var known))
+            {
+                Certificate(lines, $"{what}.sni {host}", known, certificate);
+            }
+            else
+            {
+                lines.Add($"{what}.sni {host}: null -> {certificate.File}");
+            }
+        }
+
+        lines.AddRange(old.Select(entry => $"{what}.sni {entry.Key}: {entry.Value.File} -> null"));
+        Compare(lines, what + ".clientCertificate", before.ClientCertificate, after.ClientCertificate);
+        Compare(lines, what + ".clientAuthorities", before.ClientAuthorities, after.ClientAuthorities);
+        Compare(lines, what + ".alpn", string.Join(", ", before.Alpn), string.Join(", ", after.Alpn));
+        Compare(lines, what + ".minimumVersion", Version(before), Version(after));
+    }
+
+    private static string Version(TlsConfig tls) => tls.MinimumVersion == SslProtocols.Tls13 ? "1.3" : "1.2";
+
+    private static void Certificate(List<string> lines, string what, CertificateConfig before, CertificateConfig after)
+    {
+        Compare(lines, what + ".certificate", before.File, after.File);
+        Compare(lines, what + ".key", before.Key, after.Key);
+        Compare(lines, what + ".passwordFile", before.PasswordFile, after.PasswordFile);
     }
 
     private static void Compare<T>(List<string> lines, string key, T before, T after, string when = "")

@@ -45,7 +45,7 @@ internal static partial class ConfigKeys
         OneOf("endpoints[].proxyProtocol", NextConnection, "Whether a PROXY header with the real client address comes first.", "off", "optional", "required"),
         new("endpoints[].trustedProxies", ConfigKind.List, NextConnection, "Networks whose PROXY headers are believed.") { Default = new JArray("127.0.0.1/32", "::1/128") },
         new("endpoints[].trustedProxies[]", ConfigKind.Network, NextConnection, "A network whose PROXY headers are believed."),
-        .. Tls("endpoints[].tls", NextConnection, "TLS between client and host.", "which speaks plain TCP"),
+        .. Tls(new("endpoints[].tls", ConfigKind.Object, NextConnection, "TLS between client and host.")),
     ];
 
     private static ImmutableArray<ConfigKey> Socket =>
@@ -57,25 +57,25 @@ internal static partial class ConfigKeys
         Whole("endpoints[].socket.sendBuffer", NextConnection, 0, 0, 1_073_741_824, "SO_SNDBUF in bytes; 0 leaves it to the system."),
     ];
 
-    private static ImmutableArray<ConfigKey> Tls(string path, ConfigChange change, string description, string meanwhile) =>
+    private static ImmutableArray<ConfigKey> Tls(ConfigKey section) =>
     [
-        OnlyAbsent(new(path, ConfigKind.Object, change, description), meanwhile),
-        .. Certificate(path, change),
-        new($"{path}.sni", ConfigKind.List, change, "Certificates by the host name that the client asks for.") { Default = new JArray() },
-        new($"{path}.sni[]", ConfigKind.Object, change, "The certificate of one host name."),
-        Words($"{path}.sni[].host", change, "The host name, such as \"www.example.org\" or \"*.example.org\".") with { Required = true },
-        .. Certificate($"{path}.sni[]", change),
-        OneOf($"{path}.clientCertificate", change, "Whether clients are asked for a certificate, or must have one.", "none", "allow", "require"),
-        Words($"{path}.clientAuthorities", change, "PEM file with the authorities that client certificates must come from."),
-        new($"{path}.alpn", ConfigKind.List, change, "Application protocols that are offered, the preferred one first.") { Default = new JArray() },
-        Words($"{path}.alpn[]", change, "An application protocol such as \"h2\"."),
-        OneOf($"{path}.minimumVersion", change, "The oldest version of TLS that is accepted.", "1.2", "1.3"),
+        section,
+        .. Certificate(section.Path, section.Change),
+        new($"{section.Path}.sni", ConfigKind.List, section.Change, "Certificates by the host name that the client asks for.") { Default = new JArray() },
+        new($"{section.Path}.sni[]", ConfigKind.Object, section.Change, "The certificate of one host name."),
+        Words($"{section.Path}.sni[].host", section.Change, "The host name, such as \"www.example.org\" or \"*.example.org\", which stands for one label.", HostPattern, HostForm) with { Required = true },
+        .. Certificate($"{section.Path}.sni[]", section.Change),
+        OneOf($"{section.Path}.clientCertificate", section.Change, "Whether clients are asked for a certificate, or must have one.", "none", "allow", "require"),
+        Words($"{section.Path}.clientAuthorities", section.Change, "PEM file with the authorities that client certificates must come from."),
+        new($"{section.Path}.alpn", ConfigKind.List, section.Change, "Application protocols that are offered, the preferred one first.") { Default = new JArray() },
+        Words($"{section.Path}.alpn[]", section.Change, "An application protocol such as \"h2\".", "^[\\u0021-\\u007e]{1,255}$", "1 to 255 characters of ASCII without spaces"),
+        OneOf($"{section.Path}.minimumVersion", section.Change, "The oldest version of TLS that is accepted.", "1.2", "1.3"),
     ];
 
     private static ImmutableArray<ConfigKey> Certificate(string path, ConfigChange change) =>
     [
-        Words($"{path}.certificate", change, "A PEM certificate with its chain, or a .pfx file.") with { Required = true },
-        Words($"{path}.key", change, "The PEM private key."),
+        Words($"{path}.certificate", change, "A PEM certificate with its chain, or a .pfx or .p12 file.") with { Required = true },
+        Words($"{path}.key", change, "The PEM private key, where it is not in the file of the certificate."),
         Words($"{path}.passwordFile", change, "A file that holds the password of the .pfx file."),
     ];
 }

@@ -22,7 +22,7 @@ internal static partial class ConfigKeys
         Flag("admin.enabled", NextStart, true, "Whether there is an administration endpoint; the control socket is there either way."),
         OnlyLoopback(new("admin.address", ConfigKind.Address, NextStart, "The IP address that the administration endpoint listens on.") { Default = "127.0.0.1" }, "which has no TLS to protect it there"),
         Whole("admin.port", NextStart, 7070, 0, 65535, "The port of the administration endpoint; 0 takes any free one."),
-        .. Tls("admin.tls", NextStart, "TLS of the administration endpoint; required where it is off loopback.", "which speaks plain HTTP on loopback"),
+        .. Tls(OnlyAbsent(new("admin.tls", ConfigKind.Object, NextStart, "TLS of the administration endpoint; required where it is off loopback."), "which speaks plain HTTP on loopback")),
     ];
 
     private static ImmutableArray<ConfigKey> Plugins =>

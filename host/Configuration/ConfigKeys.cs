@@ -24,6 +24,8 @@ internal static partial class ConfigKeys
 
     private const string NamePattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$";
     private const string NameForm = "a name of letters, digits, '.', '_' and '-' that does not start with '.'";
+    private const string HostPattern = "^(\\*\\.)?[^\\u0000-\\u0020*./:\\u007f]+(\\.[^\\u0000-\\u0020*./:\\u007f]+)*$";
+    private const string HostForm = "a host name such as \"www.example.org\", or \"*.example.org\" for all that have one label more";
     private const string NotEmpty = "^[^\\u0000]+$";
     private const string NotEmptyForm = "a text that is not empty";
 

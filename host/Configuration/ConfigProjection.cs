@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Security.Authentication;
 using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Configuration;
@@ -68,7 +69,27 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
         IdleTimeout = section.Read<TimeSpan?>("idleTimeout"),
         MaxLifetime = section.Read<TimeSpan?>("maxLifetime"),
         ReadLimit = section.Read<int>("readLimit"),
+        Tls = Tls(section.Section("tls")),
         Socket = Socket(section.Section("socket")),
+        Position = positions.Of(section.Node!.Path),
+    };
+
+    private TlsConfig? Tls(ConfigSection section) => section.Node is null ? null : new()
+    {
+        Certificate = Certificate(section),
+        Sni = [.. section.Items("sni").Select(entry => new SniConfig(entry.Read<string>("host")!.ToLowerInvariant(), Certificate(entry)))],
+        ClientCertificate = Enum.Parse<ClientCertificateKind>(section.Read<string>("clientCertificate")!, ignoreCase: true),
+        ClientAuthorities = AbsoluteOrNull(section.Read<string>("clientAuthorities")),
+        Alpn = [.. section.Values<string>("alpn")],
+        MinimumVersion = section.Read<string>("minimumVersion") == "1.3" ? SslProtocols.Tls13 : SslProtocols.Tls12,
+        Position = positions.Of(section.Node.Path),
+    };
+
+    private CertificateConfig Certificate(ConfigSection section) => new()
+    {
+        File = Absolute(section.Read<string>("certificate")!),
+        Key = AbsoluteOrNull(section.Read<string>("key")),
+        PasswordFile = AbsoluteOrNull(section.Read<string>("passwordFile")),
         Position = positions.Of(section.Node!.Path),
     };
 
@@ -84,6 +105,8 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
     private ConfigSettings Settings(ConfigSection section) => new(
         SettingsText.Flatten(section.Node!["settings"] ?? new SourceNode("", (1, 1), new JObject(), "")),
         positions.Of(JsonPath.Member(section.Node.Path, "settings")));
+
+    private string? AbsoluteOrNull(string? path) => path is null ? null : Absolute(path);
 
     private string Absolute(string path) => Path.GetFullPath(path, Path.GetDirectoryName(file)!);
 }

@@ -48,6 +48,11 @@ internal static class ConfigReader
         var section = new ConfigSection(ConfigKeys.Root, root);
         new ConfigCheck(file, errors).Check(ConfigKeys.Root, root);
         new EndpointRules(positions, Path.GetDirectoryName(Path.GetFullPath(file))!, errors).Check(section.Items("endpoints"));
+        foreach (var tls in section.Items("endpoints").Select(endpoint => endpoint.Section("tls")))
+        {
+            new TlsRules(positions, errors).Check(tls);
+        }
+
         return errors.Count > 0
             ? new ConfigResult(null, [.. errors.OrderBy(error => error.Line).ThenBy(error => error.Column)])
             : new ConfigResult(new ConfigProjection(Path.GetFullPath(file), positions).Server(section, stateDirectory?.Split(':')[0]), []);

@@ -64,6 +64,9 @@ internal sealed record EndpointConfig
     /// <summary>Bytes received and examined but not consumed; beyond it the connection is closed.</summary>
     public int ReadLimit { get; init; } = 1_048_576;
 
+    /// <summary>Null is plain TCP.</summary>
+    public TlsConfig? Tls { get; init; }
+
     public SocketConfig Socket { get; init; } = new();
 
     /// <summary>Where the entry stands; <c>Position[ListensOnKey]</c> is where it says what it listens on.</summary>

@@ -27,6 +27,9 @@ internal sealed record ServerConfig
 
     public required ImmutableArray<EndpointConfig> Endpoints { get; init; }
 
+    /// <summary>All that the <c>tls</c> sections name, by absolute paths.</summary>
+    public IReadOnlyList<string> CredentialFiles => [.. Endpoints.SelectMany(endpoint => endpoint.Tls?.Files ?? []).Distinct(StringComparer.Ordinal)];
+
     /// <summary>Where the root stands; <c>Position["pluginDirectory"]</c> is where that key's value does.</summary>
     public ConfigPosition Position { get; init; } = new("plugins.json", "", ImmutableDictionary<string, (int, int)>.Empty);
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Security.Authentication;
 using System.Text.RegularExpressions;
 using Newtonsoft.Json.Linq;
 using PluginServer.Configuration;
@@ -38,7 +39,7 @@ internal sealed partial class ConfigReaderTests
     [Test]
     public void What_is_written_is_what_the_host_gets()
     {
-        var config = Read(Full);
+        var config = ConfigReader.ReadText(Full, "/etc/plugins.json").Config!;
         var (endpoint, local) = (config.Endpoints[0], config.Endpoints[1]);
         Assert.That(config.MaxConnections, Is.EqualTo(50_000));
         Assert.That(config.ShutdownDelay, Is.EqualTo(TimeSpan.FromSeconds(5)));
@@ -73,14 +74,34 @@ internal sealed partial class ConfigReaderTests
             IdleTimeout = TimeSpan.FromMinutes(1),
             MaxLifetime = TimeSpan.FromDays(1),
             ReadLimit = 65_536,
+            Tls = new TlsConfig
+            {
+                Certificate = new CertificateConfig { File = "/etc/cert.pem", Key = "/etc/keys/key.pem", Position = endpoint.Position },
+                Sni =
+                [
+                    new SniConfig("*.example.org", new CertificateConfig { File = "/etc/b.pem", Key = "/etc/b.key", Position = endpoint.Position }),
+                    new SniConfig("example.org", new CertificateConfig { File = "/etc/c.pfx", PasswordFile = "/etc/password", Position = endpoint.Position }),
+                ],
+                ClientCertificate = ClientCertificateKind.Require,
+                ClientAuthorities = "/etc/ca.pem",
+                Alpn = ["resp", "x"],
+                MinimumVersion = SslProtocols.Tls13,
+                Position = endpoint.Position,
+            },
             Socket = new SocketConfig { NoDelay = false, KeepAlive = true, ReceiveBuffer = 65_536, SendBuffer = 131_072 },
             Position = endpoint.Position,
         }));
         Assert.That(endpoint.ListensOn, Is.EqualTo("[::1]:6380"));
-        Assert.That(local.Unix, Is.EqualTo(Path.Combine(Path.GetDirectoryName(config.File)!, "run", "kv.sock")));
+        Assert.That(local.Unix, Is.EqualTo("/etc/run/kv.sock"));
         Assert.That((config.Endpoints[2].Systemd, config.Endpoints[2].ListensOn, config.Endpoints[2].Identity), Is.EqualTo(("kv", "systemd:kv", "systemd:kv")));
         Assert.That(local.UnixMode, Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
         Assert.That((local.UnixOwner, local.ListensOn, local.Identity), Is.EqualTo(("kv:www-data", $"unix:{local.Unix}", $"unix:{local.Unix}")));
+        Assert.That(endpoint.Tls!.Files, Is.EqualTo(["/etc/cert.pem", "/etc/keys/key.pem", "/etc/b.pem", "/etc/b.key", "/etc/c.pfx", "/etc/password", "/etc/ca.pem"]));
+        Assert.That(config.Endpoints[3].Tls, Is.EqualTo(new TlsConfig
+        {
+            Certificate = new CertificateConfig { File = "/etc/cert.p12", PasswordFile = "/etc/password", Position = endpoint.Position },
+            Position = endpoint.Position,
+        }));
     }
 
     [Test]

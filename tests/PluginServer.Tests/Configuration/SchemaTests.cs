@@ -45,6 +45,7 @@ internal sealed class SchemaTests
     [TestCase("choices")]
     [TestCase("names")]
     [TestCase("addresses")]
+    [TestCase("tls")]
     public async Task The_schema_refuses_what_the_reader_refuses(string broken)
     {
         var schema = await JsonSchema.FromFileAsync(File).ConfigureAwait(false);
