@@ -5,6 +5,7 @@ using Newtonsoft.Json.Linq;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
 using PluginServer.Plugins;
+using PluginServer.Supervision;
 
 namespace PluginServer.Administration;
 
@@ -18,10 +19,11 @@ internal static class CheckCommand
         var prepared = read.Config is { } config
             ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
             : null;
-        var errors = prepared?.Errors ?? read.Errors;
+        var tls = read.Config is { } valid ? PreparedTls.Load(valid, TimeProvider.System.GetUtcNow(), []) : PreparedTls.None;
+        var errors = prepared is null ? read.Errors : [.. prepared.Errors, .. tls.Errors];
         if (json)
         {
-            context.Output.WriteLine(ToJson(read.Config, prepared, errors).ToString(Formatting.Indented));
+            context.Output.WriteLine(ToJson(read.Config, prepared, tls, errors).ToString(Formatting.Indented));
             return errors.Count == 0 ? 0 : 1;
         }
 
@@ -30,11 +32,11 @@ internal static class CheckCommand
             return context.Fail(errors.Select(error => error.ToString()));
         }
 
-        Print(context.Report, read.Config!, prepared!);
+        Print(context.Report, read.Config!, prepared!, tls);
         return 0;
     }
 
-    private static void Print(Report report, ServerConfig config, PreparedPlugins prepared)
+    private static void Print(Report report, ServerConfig config, PreparedPlugins prepared, PreparedTls tls)
     {
         report.Line($"{config.File}: no errors");
         report.Table(
@@ -43,8 +45,21 @@ internal static class CheckCommand
         report.Table(
             ["Endpoint", "Address", "Plugin", "Handler"],
             [.. config.Endpoints.Select(endpoint => new[] { endpoint.Name, endpoint.ListensOn, endpoint.Plugin, prepared.Bindings[endpoint.Name].Handler })]);
+        foreach (var (endpoint, credentials) in tls.Loaded)
+        {
+            report.Line($"TLS of {endpoint}: {credentials.Describe()}");
+        }
+
+        foreach (var (endpoint, warning) in Warnings(tls))
+        {
+            report.Line($"warning: endpoint {endpoint}: {warning}");
+        }
+
         report.Table(["Key", "An edit takes effect"], [.. Keys.Select(key => new[] { key.Path, Words(key.Change) })]);
     }
+
+    private static IEnumerable<(string Endpoint, string Warning)> Warnings(PreparedTls tls) =>
+        tls.Loaded.SelectMany(loaded => loaded.Credentials.Warnings.Select(warning => (loaded.Endpoint, warning)));
 
     private static IEnumerable<ConfigKey> Keys => ConfigKeys.All.Where(key => key.Change is not (ConfigChange.None or ConfigChange.ByMember));
 
@@ -58,7 +73,7 @@ internal static class CheckCommand
         _ => "at the next start",
     };
 
-    private static JObject ToJson(ServerConfig? config, PreparedPlugins? prepared, IReadOnlyList<ConfigError> errors) => new()
+    private static JObject ToJson(ServerConfig? config, PreparedPlugins? prepared, PreparedTls tls, IReadOnlyList<ConfigError> errors) => new()
     {
         ["valid"] = errors.Count == 0,
         ["errors"] = new JArray(errors.Select(error => new JObject
@@ -69,6 +84,7 @@ internal static class CheckCommand
             ["path"] = error.Path,
             ["message"] = error.Message,
         })),
+        ["warnings"] = new JArray(Warnings(tls).Select(entry => new JObject { ["endpoint"] = entry.Endpoint, ["message"] = entry.Warning })),
         ["plugins"] = new JArray((prepared?.Inspections ?? []).Select(plugin => new JObject
         {
             ["name"] = plugin.Build.Name,
@@ -83,6 +99,7 @@ internal static class CheckCommand
             ["port"] = endpoint.ListensOnKey == "port" ? endpoint.Port : null,
             ["plugin"] = endpoint.Plugin,
             ["handler"] = prepared?.Bindings.GetValueOrDefault(endpoint.Name)?.Handler,
+            ["certificates"] = tls.Of(endpoint)?.Credentials?.Describe(),
         })),
         ["keys"] = new JArray(Keys.Select(key => new JObject { ["path"] = key.Path, ["change"] = Words(key.Change) })),
     };

@@ -42,7 +42,7 @@ internal static class RunCommand
         {
             using var systemd = SystemdNotify.OfProcess(TimeProvider.System, logs.CreateLogger(Log.Category));
             await using var watcher = new ChangeWatcher(TimeProvider.System, logs.CreateLogger(Log.Category));
-            watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()]);
+            watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()], config.CredentialFiles);
             var transports = Transports.OfSystem(TimeProvider.System, SystemdSockets.OfProcess());
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, transports).WaitAsync(cutNow.Token);
             using var reloader = new Reloader(server, file, watcher, logs.CreateLogger(Log.Category), TimeProvider.System);

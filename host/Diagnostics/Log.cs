@@ -79,6 +79,12 @@ internal static partial class Log
     [LoggerMessage(219, LogLevel.Error, "Endpoint {Endpoint}: its socket file keeps the owner and mode that it has: {Error}")]
     public static partial void SocketFileNotChanged(ILogger log, string endpoint, string error);
 
+    [LoggerMessage(221, LogLevel.Information, "Endpoint {Endpoint} speaks TLS: {Certificates}")]
+    public static partial void EndpointSpeaksTls(ILogger log, string endpoint, string certificates);
+
+    [LoggerMessage(222, LogLevel.Warning, "Endpoint {Endpoint}: {Warning}")]
+    public static partial void TlsWarning(ILogger log, string endpoint, string warning);
+
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);
 

@@ -16,6 +16,7 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
     private volatile EndpointConfig _config = initial;
     private volatile AdmissionRule _admission = new(initial.Overflow == OverflowKind.Refuse);
     private volatile Listener _listener = listener;
+    private volatile TlsCredentials? _credentials;
 
     public EndpointConfig Config => _config;
 
@@ -33,6 +34,13 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
 
     /// <summary>Of the next connection.</summary>
     public Transport Transport => transports.For(_config.Transport);
+
+    /// <summary>Of the next handshake; null on plain TCP. Those that are connected keep what theirs was made with.</summary>
+    public TlsCredentials? Credentials
+    {
+        get => _credentials;
+        set => _credentials = value;
+    }
 
     public DescriptorReserve Descriptors => descriptors;
 

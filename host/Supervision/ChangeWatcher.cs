@@ -4,7 +4,7 @@ using PluginServer.Diagnostics;
 
 namespace PluginServer.Supervision;
 
-/// <summary>Tells when plugins.json or a plugin's folder has changed and holds still again.</summary>
+/// <summary>Tells when plugins.json, a plugin's folder or a certificate has changed and holds still again.</summary>
 /// <remarks>What lies on disk decides, and it is looked at every two seconds whatever happens: a rename over a file, a replaced folder
 /// and a flipped link raise no event of use. Events only make it look earlier.</remarks>
 internal sealed class ChangeWatcher : IAsyncDisposable
@@ -43,11 +43,16 @@ internal sealed class ChangeWatcher : IAsyncDisposable
 
     /// <summary>Replaces what is watched. What was watched before keeps its state; what is new counts as signalled the way it is now,
     /// so whoever reads it should do so after this call, or a change in between is lost.</summary>
-    public void Watch(string configFile, string pluginDirectory, IReadOnlyCollection<string> plugins)
+    /// <param name="configFile">plugins.json.</param>
+    /// <param name="pluginDirectory">The drop folder.</param>
+    /// <param name="plugins">Whose folders in it matter.</param>
+    /// <param name="files">Further files, wherever they lie: certificates. They are looked at every two seconds and have no events, of which each
+    /// directory would take one of the few that a user may have.</param>
+    public void Watch(string configFile, string pluginDirectory, IReadOnlyCollection<string> plugins, IReadOnlyCollection<string>? files = null)
     {
         var file = Path.GetFullPath(configFile);
         var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(pluginDirectory));
-        var paths = plugins.Select(plugin => Path.Combine(folder, plugin)).Prepend(file).Distinct();
+        var paths = plugins.Select(plugin => Path.Combine(folder, plugin)).Concat(files ?? []).Prepend(file).Distinct();
         lock (_gate)
         {
             if (_stop.IsCancellationRequested)

@@ -11,6 +11,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Dictionary<string, (string Sha256, IReadOnlyList<ConfigError> Errors)> _refused = new(StringComparer.Ordinal);
     private volatile Refusal _refusal = new([], []);
+    private IReadOnlyList<ConfigError> _refusedTls = [];
     private string? _refusedText;
 
     /// <summary>Turns false the moment a stop begins.</summary>
@@ -95,21 +96,25 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
     private async Task<ReloadOutcome> ApplyFilesAsync(bool asked)
     {
         var read = ConfigReader.Read(file);
-        var next = read.Config ?? server.Config;
+        var wanted = read.Config ?? server.Config;
         var text = File.Exists(file) ? await File.ReadAllTextAsync(file) : "";
 
         // Before anything is read of the folders, so that no change in between is lost; what a rejected edit names is watched too.
-        watcher?.Watch(file, next.PluginDirectory, [.. next.Endpoints.Concat(server.Config.Endpoints).Select(endpoint => endpoint.Plugin).Distinct()]);
+        watcher?.Watch(file, wanted.PluginDirectory, [.. wanted.Endpoints.Concat(server.Config.Endpoints).Select(endpoint => endpoint.Plugin).Distinct()], [.. wanted.CredentialFiles.Union(server.Config.CredentialFiles)]);
+
+        // A certificate that cannot be used keeps only its own endpoint as it is.
+        var tls = server.LoadTls(wanted);
+        var next = tls.Usable(wanted, server.Config);
         var builds = server.Choose(next);
         var kept = !asked && text == _refusedText ? KeepRefused(builds) : [];
 
         List<string> changes = [];
-        List<ConfigError> errors = [.. read.Errors];
-        var result = await server.TryApplyAsync(next, builds);
+        List<ConfigError> errors = [.. read.Errors, .. asked ? tls.Errors : tls.Errors.Except(_refusedTls)];
+        var result = await server.TryApplyAsync(next, builds, tls);
         if (result.Errors.Count > 0 && result.Errors.All(error => kept.Any(name => result.Failed.TryGetValue(name, out var failed) && failed.Errors.Contains(error))))
         {
             // A pin forbids what serves to stand in for what was refused: the edit waits as a whole, and the other plugins do not.
-            result = await server.TryApplyAsync(server.Config, builds);
+            result = await server.TryApplyAsync(server.Config, builds, tls);
         }
 
         changes.AddRange(result.Changes);
@@ -117,7 +122,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         if (result.Errors.Count > 0)
         {
             Remember(result, text);
-            changes.AddRange(await ApplyTheRestAsync(next, builds, result));
+            changes.AddRange(await ApplyTheRestAsync(next, builds, tls, result));
         }
         else if (read.Errors.Count == 0)
         {
@@ -125,13 +130,14 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         }
 
         // What is not tried again is as wrong as it was, but has been said.
-        List<ConfigError> wrong = [.. errors, .. kept.SelectMany(name => _refused[name].Errors)];
-        _refusal = new Refusal(wrong, wrong.Count == 0 ? [] : [Path.GetFullPath(file), .. result.Failed.Keys.Concat(kept).Select(name => Path.Combine(next.PluginDirectory, name))]);
+        List<ConfigError> wrong = [.. errors.Union(tls.Errors), .. kept.SelectMany(name => _refused[name].Errors)];
+        _refusedTls = tls.Errors;
+        _refusal = new Refusal(wrong, wrong.Count == 0 ? [] : [Path.GetFullPath(file), .. result.Failed.Keys.Concat(kept).Select(name => Path.Combine(next.PluginDirectory, name)), .. tls.WaitsFor]);
         return Outcome(changes, errors);
     }
 
     /// <summary>A plugin that cannot be used must not keep the others from changing, nor an edit that needs it the plugins that do not.</summary>
-    private async Task<IReadOnlyList<string>> ApplyTheRestAsync(ServerConfig next, Dictionary<string, PluginBuild> builds, ApplyResult refused)
+    private async Task<IReadOnlyList<string>> ApplyTheRestAsync(ServerConfig next, Dictionary<string, PluginBuild> builds, PreparedTls tls, ApplyResult refused)
     {
         foreach (var name in refused.Failed.Keys)
         {
@@ -141,8 +147,8 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
             }
         }
 
-        var rest = await server.TryApplyAsync(next, builds);
-        return rest.Errors.Count == 0 || next == server.Config ? rest.Changes : (await server.TryApplyAsync(server.Config, builds)).Changes;
+        var rest = await server.TryApplyAsync(next, builds, tls);
+        return rest.Errors.Count == 0 || next == server.Config ? rest.Changes : (await server.TryApplyAsync(server.Config, builds, tls)).Changes;
     }
 
     /// <summary>Says whose build was refused and is still the same; what serves goes on in its place.</summary>

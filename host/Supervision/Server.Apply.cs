@@ -9,9 +9,13 @@ namespace PluginServer.Supervision;
 internal sealed partial class Server
 {
     /// <summary>Makes the host run a configuration with these builds. All of it or, with errors, nothing.</summary>
-    public async Task<ApplyResult> TryApplyAsync(ServerConfig next, IReadOnlyDictionary<string, PluginBuild> builds)
+    /// <param name="next">What is to run.</param>
+    /// <param name="builds">By plugin.</param>
+    /// <param name="tls">Certificates that were loaded for it. Where they cannot be used, or there are none, an endpoint keeps those that it has for the same files.</param>
+    public async Task<ApplyResult> TryApplyAsync(ServerConfig next, IReadOnlyDictionary<string, PluginBuild> builds, PreparedTls? tls = null)
     {
         var prepared = CleanContext.Run(() => _preparation.Prepare(next, new PresentPlugins(_plugins, Bound), builds));
+        var credentials = Credentials(next, tls ?? PreparedTls.None, prepared.Errors);
         var opened = new List<Endpoint>();
         if (prepared.Errors.Count == 0)
         {
@@ -30,7 +34,8 @@ internal sealed partial class Server
             return new ApplyResult(prepared.Errors, prepared.Failed, []);
         }
 
-        List<string> changes = [.. ConfigDiff.Lines(Config, next), .. prepared.Generations.Values.Select(Describe)];
+        List<string> changes = [.. ConfigDiff.Lines(Config, next), .. prepared.Generations.Values.Select(Describe), .. Endpoints.SelectMany(endpoint => Renewed(endpoint, credentials))];
+        Take(next, credentials, opened);
         if (changes.Count > 0)
         {
             Commit(next, prepared, opened);

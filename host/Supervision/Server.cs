@@ -84,10 +84,11 @@ internal sealed partial class Server : IDisposable
         BackgroundCollection.Enable();
         var server = new Server(config, StateDirectory.Claim(config.StateDirectory), logs, time, transports);
         var builds = server.Choose(config);
-        var result = await server.TryApplyAsync(config, builds);
+        var tls = server.LoadTls(config);
+        var result = await server.TryApplyAsync(config, builds, tls);
         while (result.Errors.Count > 0 && server.FallBack(result, builds))
         {
-            result = await server.TryApplyAsync(config, builds);
+            result = await server.TryApplyAsync(config, builds, tls);
         }
 
         if (result.Errors.Count > 0)
@@ -107,6 +108,10 @@ internal sealed partial class Server : IDisposable
         {
             var binding = endpoint.Slot.Current!;
             Log.EndpointListens(_log, endpoint.Name, endpoint.Address, binding.Generation.Build.Name, binding.Handler, binding.Generation.Number);
+            if (endpoint.Credentials is { } credentials)
+            {
+                Log.EndpointSpeaksTls(_log, endpoint.Name, credentials.Describe());
+            }
         }
 
         Log.Serving(_log, _running.Length, _plugins.Count, Places.Limit);
@@ -132,6 +137,9 @@ internal sealed partial class Server : IDisposable
 
         return builds;
     }
+
+    /// <summary>What the <c>tls</c> sections of a configuration name, as it lies on disk now.</summary>
+    public PreparedTls LoadTls(ServerConfig config) => PreparedTls.Load(config, _time.GetUtcNow(), [.. Endpoints]);
 
     /// <summary>The latest build of a plugin that served, other than this one, and is still whole in the store.</summary>
     public PluginBuild? Before(string name, string? sha256) =>

@@ -121,6 +121,88 @@ internal sealed partial class ChangeWatcherTests(bool events)
     }
 
     [Test]
+    public async Task Certificate_copied_over()
+    {
+        WatchCertificate("certs");
+        await GivesOneAsync(() => WatchedSite.Write(_site.Elsewhere("certs/tls.crt"), 1001));
+    }
+
+    [Test]
+    public async Task Certificate_moved_over_with_the_same_length_and_time()
+    {
+        WatchCertificate("certs");
+        var time = File.GetLastWriteTimeUtc(_site.Elsewhere("certs/tls.crt"));
+        await GivesOneAsync(() =>
+        {
+            WatchedSite.Write(_site.Elsewhere("new.crt"), 1000);
+            File.SetLastWriteTimeUtc(_site.Elsewhere("new.crt"), time);
+            File.Move(_site.Elsewhere("new.crt"), _site.Elsewhere("certs/tls.crt"), overwrite: true);
+        });
+    }
+
+    [Test]
+    public async Task Certificate_and_key_replaced_one_after_the_other()
+    {
+        WatchCertificate("certs");
+        await GivesOneAsync(async () =>
+        {
+            WatchedSite.Write(_site.Elsewhere("certs/tls.crt"), 1001);
+            await _site.PassAsync(0.7);
+            WatchedSite.Write(_site.Elsewhere("certs/tls.key"), 301);
+        });
+    }
+
+    [Test]
+    public async Task Certificate_behind_a_link_that_is_flipped()
+    {
+        // As certbot has them: live/tls.crt -> ../archive/tls1.crt.
+        WatchedSite.Write(_site.Elsewhere("archive/tls1.crt"), 1000);
+        Directory.CreateDirectory(_site.Elsewhere("live"));
+        File.CreateSymbolicLink(_site.Elsewhere("live/tls.crt"), "../archive/tls1.crt");
+        _site.WatchFiles(_site.Elsewhere("live/tls.crt"));
+        await GivesOneAsync(() =>
+        {
+            WatchedSite.Write(_site.Elsewhere("archive/tls2.crt"), 1000);
+            Flip(_site.Elsewhere("live/tls.crt"), "../archive/tls2.crt");
+        });
+        await GivesOneAsync(() => WatchedSite.Write(_site.Elsewhere("archive/tls2.crt"), 1001));
+    }
+
+    [Test]
+    public async Task Certificate_in_a_mount_of_Kubernetes([Values] bool linked)
+    {
+        WatchedSite.Write(_site.Elsewhere("mount/..2026_01/tls.crt"), 1000);
+        var time = File.GetLastWriteTimeUtc(_site.Elsewhere("mount/..2026_01/tls.crt"));
+        Directory.CreateSymbolicLink(_site.Elsewhere("mount/..data"), "..2026_01");
+        File.CreateSymbolicLink(_site.Elsewhere("mount/tls.crt"), "..data/tls.crt");
+        _site.WatchFiles(_site.Elsewhere(linked ? "mount/tls.crt" : "mount/..data/tls.crt"));
+        await GivesOneAsync(() =>
+        {
+            WatchedSite.Write(_site.Elsewhere("mount/..2026_02/tls.crt"), 1000);
+            File.SetLastWriteTimeUtc(_site.Elsewhere("mount/..2026_02/tls.crt"), time);
+            Flip(_site.Elsewhere("mount/..data"), "..2026_02");
+            Directory.Delete(_site.Elsewhere("mount/..2026_01"), recursive: true);
+        });
+    }
+
+    [Test]
+    public async Task Certificate_that_comes_only_later()
+    {
+        _site.WatchFiles(_site.Elsewhere("not/yet/tls.crt"));
+        await GivesOneAsync(() => WatchedSite.Write(_site.Elsewhere("not/yet/tls.crt"), 1000));
+        await GivesOneAsync(() => Directory.Delete(_site.Elsewhere("not"), recursive: true));
+    }
+
+    [Test]
+    public async Task A_sibling_of_a_certificate_gives_none()
+    {
+        WatchCertificate("certs");
+        await _site.IdleAsync();
+        WatchedSite.Write(_site.Elsewhere("certs/other.crt"), 1000);
+        await _site.NoSignalAsync();
+    }
+
+    [Test]
     public Task By_dotnet_publish() => GivesOneAsync(async () =>
     {
         foreach (var file in new[] { "Echo.dll", "Echo.pdb", "Echo.deps.json", "runtimes/native.so" })
@@ -183,6 +265,13 @@ internal sealed partial class ChangeWatcherTests(bool events)
         WatchedSite.Write(Path.Combine(_site.Plugins, "Other", "Other.dll"), 1001);
         WatchedSite.Write(Path.Combine(Path.GetDirectoryName(_site.Config)!, "plugins.schema.json"), 1001);
         await _site.NoSignalAsync();
+    }
+
+    private void WatchCertificate(string folder)
+    {
+        WatchedSite.Write(_site.Elsewhere($"{folder}/tls.crt"), 1000);
+        WatchedSite.Write(_site.Elsewhere($"{folder}/tls.key"), 300);
+        _site.WatchFiles(_site.Elsewhere($"{folder}/tls.crt"), _site.Elsewhere($"{folder}/tls.key"));
     }
 
     private static void Flip(string link, string target)

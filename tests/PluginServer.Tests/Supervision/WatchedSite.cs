@@ -62,6 +62,8 @@ internal sealed class WatchedSite : IAsyncDisposable, ILogger
 
     public void Watch(params string[] plugins) => Watcher.Watch(Config, Plugins, plugins);
 
+    public void WatchFiles(params string[] files) => Watcher.Watch(Config, Plugins, [], files);
+
     /// <summary>Lets time pass in small steps; the watcher keeps up with each.</summary>
     public async Task PassAsync(double seconds)
     {

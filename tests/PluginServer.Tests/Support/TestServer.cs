@@ -44,7 +44,7 @@ internal sealed class TestServer : IAsyncDisposable
         var log = new LogKeeper();
         var clock = time ?? TimeProvider.System;
         var watcher = watch ? new ChangeWatcher(clock, log) : null;
-        watcher?.Watch(workspace.ConfigFile, read.Config!.PluginDirectory, [.. read.Config.Endpoints.Select(endpoint => endpoint.Plugin)]);
+        watcher?.Watch(workspace.ConfigFile, read.Config!.PluginDirectory, [.. read.Config.Endpoints.Select(endpoint => endpoint.Plugin)], read.Config.CredentialFiles);
         var server = await Server.StartAsync(read.Config!, log, clock, Transports.Of(transport ?? DefaultTransport.Create(clock))).Within();
         return new TestServer(server, workspace, log, clock, watcher) { _keep = keep };
     }
