@@ -116,10 +116,10 @@ internal sealed class Endpoint(EndpointConfig initial, Listener listener, Handle
         HandlerBinding? binding = null;
         try
         {
-            if (config.ProxyProtocol != ProxyKind.Off)
+            if (config.ProxyProtocol != ProxyKind.Off || _credentials is not null)
             {
                 Configure(socket);
-                var handshake = new Handshake(this, config, socket, _listener.Address ?? socket.Local, time);
+                var handshake = new Handshake(this, config, _credentials, socket, _listener.Address ?? socket.Local, time);
                 Handshakes.Add(handshake);
                 place.Keep();
                 handshake.Begin();

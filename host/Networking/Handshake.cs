@@ -1,4 +1,6 @@
+using System.Net.Security;
 using PluginServer.Configuration;
+using PluginServer.Diagnostics;
 
 namespace PluginServer.Networking;
 
@@ -16,7 +18,8 @@ internal sealed class Handshake : IConnectionOwner
     private readonly Lock _gate = new();
     private readonly Endpoint _endpoint;
     private readonly EndpointConfig _config;
-    private readonly TransportConnection _transport;
+    private TransportConnection _transport;
+    private readonly TlsCredentials? _credentials;
     private readonly TimeProvider _time;
     private readonly long _acceptedAt;
     private ITimer? _clock;
@@ -26,10 +29,11 @@ internal sealed class Handshake : IConnectionOwner
     /// <summary>Whether the deadline or the client came first; neither has at 0.</summary>
     private int _outcome;
 
-    public Handshake(Endpoint endpoint, EndpointConfig config, AcceptedSocket socket, ConnectionAddress local, TimeProvider time)
+    public Handshake(Endpoint endpoint, EndpointConfig config, TlsCredentials? credentials, AcceptedSocket socket, ConnectionAddress local, TimeProvider time)
     {
         _endpoint = endpoint;
         _config = config;
+        _credentials = credentials;
         _time = time;
         (Local, Remote) = (local, socket.Remote);
         _acceptedAt = time.GetTimestamp();
@@ -115,6 +119,11 @@ internal sealed class Handshake : IConnectionOwner
             }
 
             Hold = hold;
+            if (_credentials is not null)
+            {
+                _transport = await TlsConnection.AuthenticateAsync(_transport, Select, Limits, CancellationToken.None).ConfigureAwait(false);
+            }
+
             return TryDecide(Ready) ? _endpoint.Enter(this, _transport) : new Rejection(RejectReason.HandshakeTimeout);
         }
         catch (Exception error)
@@ -125,7 +134,8 @@ internal sealed class Handshake : IConnectionOwner
                 CloseCause.TimedOut => new Rejection(RejectReason.HandshakeTimeout),
                 CloseCause.Cut => new Rejection(RejectReason.Cut),
                 CloseCause.Reset => new Rejection(RejectReason.Left),
-                _ => new Rejection(RejectReason.ProxyHeader, error.Message),
+                _ when _transport.BytesReceived == 0 => new Rejection(RejectReason.Left),
+                _ => new Rejection(_credentials is null ? RejectReason.ProxyHeader : RejectReason.Tls, FaultText.MessageOf(error)),
             };
         }
         finally
@@ -133,6 +143,9 @@ internal sealed class Handshake : IConnectionOwner
             StopClock();
         }
     }
+
+    private ValueTask<SslServerAuthenticationOptions> Select(SslStream stream, SslClientHelloInfo hello, object? state, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(_credentials!.Select(hello.ServerName));
 
     /// <summary>Takes the client's addresses from the header, where it has some; says which address has limits: none, where a proxy speaks for itself.</summary>
     private UInt128? Believe(ProxyHeader? header, UInt128? own)
@@ -163,7 +176,12 @@ internal sealed class Handshake : IConnectionOwner
 
     private async Task LeaveAsync(Rejection rejection)
     {
-        _transport.Abort(CloseCause.Cut, RejectReasons.Explain(rejection.Reason));
+        // What TLS has to say to a client about its failure is on its way, and a reset would overtake it.
+        if (rejection.Reason != RejectReason.Tls)
+        {
+            _transport.Abort(CloseCause.Cut, RejectReasons.Explain(rejection.Reason));
+        }
+
         await _transport.FinishAsync().ConfigureAwait(false);
         _endpoint.Access.Leave(Remote.Number, Hold);
         _endpoint.Reject(Remote, rejection);

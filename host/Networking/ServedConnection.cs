@@ -33,6 +33,8 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     public override CancellationToken Closed => transport.Closed;
 
+    public override ConnectionTls? Tls => transport.Tls;
+
     public TransportConnection Transport => transport;
 
     /// <summary>The peer's IP address; null where it has none.</summary>
