@@ -75,7 +75,8 @@ internal sealed class HaproxyTests
 
     private static async Task<Client> ConnectAsync(IPEndPoint front)
     {
-        for (var watch = Stopwatch.StartNew(); ; )
+        var watch = Stopwatch.StartNew();
+        while (true)
         {
             try
             {
