@@ -28,6 +28,7 @@ internal sealed class Handshake : IConnectionOwner
 
     /// <summary>Whether the deadline or the client came first; neither has at 0.</summary>
     private int _outcome;
+    private bool _knowsTls13;
 
     public Handshake(Endpoint endpoint, EndpointConfig config, TlsCredentials? credentials, AcceptedSocket socket, ConnectionAddress local, TimeProvider time)
     {
@@ -121,6 +122,7 @@ internal sealed class Handshake : IConnectionOwner
             Hold = hold;
             if (_credentials is not null)
             {
+                _knowsTls13 = await KnowsTls13Async().ConfigureAwait(false);
                 _transport = await TlsConnection.AuthenticateAsync(_transport, Select, Limits, CancellationToken.None).ConfigureAwait(false);
             }
 
@@ -145,7 +147,23 @@ internal sealed class Handshake : IConnectionOwner
     }
 
     private ValueTask<SslServerAuthenticationOptions> Select(SslStream stream, SslClientHelloInfo hello, object? state, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(_credentials!.Select(hello.ServerName));
+        ValueTask.FromResult(_credentials!.Select(hello.ServerName, _knowsTls13));
+
+    /// <summary>Looks at the client's first message, and leaves it for TLS.</summary>
+    private async ValueTask<bool> KnowsTls13Async()
+    {
+        while (true)
+        {
+            var read = await _transport.Input.ReadAsync(CancellationToken.None).ConfigureAwait(false);
+            var known = ClientHello.KnowsTls13(read.Buffer);
+            var isOver = known is not null || read.IsCompleted;
+            _transport.Input.AdvanceTo(read.Buffer.Start, isOver ? read.Buffer.Start : read.Buffer.End);
+            if (isOver)
+            {
+                return known == true;
+            }
+        }
+    }
 
     /// <summary>Takes the client's addresses from the header, where it has some; says which address has limits: none, where a proxy speaks for itself.</summary>
     private UInt128? Believe(ProxyHeader? header, UInt128? own)

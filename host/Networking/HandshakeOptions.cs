@@ -9,19 +9,18 @@ namespace PluginServer.Networking;
 /// Only TLS 1.2 has suites to leave out, so only its clients pay for it.</remarks>
 internal sealed class HandshakeOptions
 {
-    private readonly SslServerAuthenticationOptions _newest;
-    private readonly SslServerAuthenticationOptions _others;
-
     public HandshakeOptions(TlsConfig config, ClientAuthorities? authorities, ServerCertificate certificate)
     {
-        _newest = Options(config, authorities, certificate, SslProtocols.Tls13);
+        Newest = Options(config, authorities, certificate, SslProtocols.Tls13);
 
         // TLS 1.3 is among them, so that a client whose offer somebody has tampered with is told that there is more (RFC 8446, 4.1.3).
-        _others = config.MinimumVersion == SslProtocols.Tls13 ? _newest : Options(config, authorities, certificate, SslProtocols.Tls12 | SslProtocols.Tls13);
-        _others.CipherSuitesPolicy = _others == _newest || OperatingSystem.IsWindows() || OperatingSystem.IsAndroid() ? null : CipherSuites.Authenticated;
+        Others = config.MinimumVersion == SslProtocols.Tls13 ? Newest : Options(config, authorities, certificate, SslProtocols.Tls12 | SslProtocols.Tls13);
+        Others.CipherSuitesPolicy = Others == Newest || OperatingSystem.IsWindows() || OperatingSystem.IsAndroid() ? null : CipherSuites.Authenticated;
     }
 
-    public SslServerAuthenticationOptions For(SslProtocols offered) => (offered & SslProtocols.Tls13) != 0 ? _newest : _others;
+    public SslServerAuthenticationOptions Newest { get; }
+
+    public SslServerAuthenticationOptions Others { get; }
 
     private static SslServerAuthenticationOptions Options(TlsConfig config, ClientAuthorities? authorities, ServerCertificate certificate, SslProtocols protocols) => new()
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net.Security;
-using System.Security.Authentication;
 using PluginServer.Configuration;
 
 namespace PluginServer.Networking;
@@ -80,8 +79,8 @@ internal sealed class TlsCredentials
 
     /// <summary>The options for a client that asks for a host: those of that name, then those of "*." and its domain, then those for everybody.</summary>
     /// <param name="serverName">As <see cref="SslClientHelloInfo.ServerName"/> has it; null or empty where the client named none.</param>
-    /// <param name="offered">As <see cref="SslClientHelloInfo.SslProtocols"/> has it; without, a client's sessions are not resumed.</param>
-    public SslServerAuthenticationOptions Select(string? serverName, SslProtocols offered = SslProtocols.None)
+    /// <param name="knowsTls13">As <see cref="ClientHello"/> tells it; a client of whom it is not known is served as well, but resumes no session.</param>
+    public SslServerAuthenticationOptions Select(string? serverName, bool knowsTls13 = false)
     {
         var name = serverName.AsSpan().TrimEnd('.');
         if (!_exact.TryGetValue(name, out var options))
@@ -90,7 +89,7 @@ internal sealed class TlsCredentials
             options = dot > 0 && _wildcards.TryGetValue(name[(dot + 1)..], out var wildcard) ? wildcard : _default;
         }
 
-        return options.For(offered);
+        return knowsTls13 ? options.Newest : options.Others;
     }
 
     /// <summary>What is different from others with the same section, a line each; none where they were read from the same content.</summary>

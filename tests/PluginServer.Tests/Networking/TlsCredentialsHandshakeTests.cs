@@ -236,7 +236,7 @@ internal sealed class TlsCredentialsHandshakeTests
     {
         foreach (var (section, resumes) in new[] { (Pair, true), (Allow, false), (Require, false) })
         {
-            var options = Load(section).Select(null, SslProtocols.Tls12 | SslProtocols.Tls13);
+            var options = Load(section).Select(null, knowsTls13: true);
             Assert.That(options.EnabledSslProtocols, Is.EqualTo(SslProtocols.Tls13));
             Assert.That(options.AllowTlsResume, Is.EqualTo(resumes));
 

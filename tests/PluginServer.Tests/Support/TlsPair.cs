@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -59,16 +60,30 @@ internal sealed class TlsPair(SslStream server, SslStream client) : IAsyncDispos
         await connecting.ConnectAsync(listening.LocalEndPoint!).Within();
         var accepted = await listening.AcceptAsync().Within();
         var pair = new TlsPair(new SslStream(new NetworkStream(accepted, ownsSocket: true)), new SslStream(new NetworkStream(connecting, ownsSocket: true)));
-        var serving = ServeAsync(pair.Server, credentials);
         var asking = AskAsync(pair.Client, options);
+        var serving = ServeAsync(pair.Server, credentials, await KnowsTls13Async(accepted).Within());
         return (pair, await serving.Within(), await asking.Within());
     }
 
-    private static async Task<Exception?> ServeAsync(SslStream server, TlsCredentials credentials)
+    private static async Task<bool> KnowsTls13Async(Socket accepted)
+    {
+        // More than any client's first message takes.
+        var bytes = new byte[16_384];
+        bool? known = null;
+        while (known is null)
+        {
+            var count = await accepted.ReceiveAsync(bytes, SocketFlags.Peek);
+            known = ClientHello.KnowsTls13(new ReadOnlySequence<byte>(bytes, 0, count));
+        }
+
+        return known.Value;
+    }
+
+    private static async Task<Exception?> ServeAsync(SslStream server, TlsCredentials credentials, bool knowsTls13)
     {
         try
         {
-            await server.AuthenticateAsServerAsync((_, hello, _, _) => ValueTask.FromResult(credentials.Select(hello.ServerName, hello.SslProtocols)), null);
+            await server.AuthenticateAsServerAsync((_, hello, _, _) => ValueTask.FromResult(credentials.Select(hello.ServerName, knowsTls13)), null);
             await server.WriteAsync("!"u8.ToArray());
             await server.ReadExactlyAsync(new byte[1]);
             return null;
