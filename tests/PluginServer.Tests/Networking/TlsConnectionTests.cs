@@ -254,7 +254,13 @@ public sealed class TlsConnectionTests(TransportFactory factory) : TransportTest
 
         await link.ShutDownAsync();
         await owner.Done.Task.Within();
-        Assert.That(pooled, Has.Count.GreaterThan(20).And.All.EqualTo(Transport.Name == "sockets"));
+        Assert.That(pooled, Has.Count.GreaterThan(20));
+
+        // Who goes on beside the loop, because its thread was replaced meanwhile, may find its wait ended before it has begun.
+        if (Transport is not EpollTransport { Loop.Replaced: > 0 })
+        {
+            Assert.That(pooled, Is.All.EqualTo(Transport.Name == "sockets"));
+        }
     }
 
     /// <summary>Close_notify is sent while records are decrypted.</summary>
