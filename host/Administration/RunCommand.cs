@@ -55,7 +55,6 @@ internal static class RunCommand
             Announce(context, server);
             server.LogServing();
             transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport));
-            using var quiet = new QuietCollection(() => server.Endpoints.Sum(endpoint => endpoint.Counters.Accepted), TimeProvider.System);
             _ = reloader.FollowAsync();
             systemd.Ready();
             systemd.Watch(() => transports.Move);
