@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using PluginServer.Configuration;
 
 namespace PluginServer.Supervision;
@@ -53,7 +54,7 @@ internal sealed record EndpointStatus
     public required long RejectedConnections { get; init; }
 
     /// <summary>For which reasons, and how many each; those that never happened are left out.</summary>
-    public required IReadOnlyList<(string Reason, long Count)> RejectedByReason { get; init; }
+    public required ImmutableArray<(string Reason, long Count)> RejectedByReason { get; init; }
 
     public required long HandlerFaults { get; init; }
 

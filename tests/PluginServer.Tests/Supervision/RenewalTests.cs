@@ -218,7 +218,7 @@ internal sealed class RenewalTests
         Configure();
         await using var server = await TestServer.StartAsync(_workspace);
         server.Server.LogServing();
-        Assert.That(server.Log, Has.Some.StartsWith("Information 218: Endpoint test speaks TLS: one.example valid until "));
+        Assert.That(server.Log, Has.Some.StartsWith("Information 221: Endpoint test speaks TLS: one.example valid until "));
     }
 
     [Test]
@@ -226,7 +226,7 @@ internal sealed class RenewalTests
     {
         _files.WritePair(TestCertificate.Make("one.example", until: 3));
         await using var server = await TestServer.StartAsync(_workspace);
-        int Warnings() => server.Log.Count(line => line.StartsWith("Warning 219: Endpoint test: the certificate of ", StringComparison.Ordinal));
+        int Warnings() => server.Log.Count(line => line.StartsWith("Warning 222: Endpoint test: the certificate of ", StringComparison.Ordinal));
         Assert.That(Warnings(), Is.EqualTo(1));
         await server.Reloader.ReloadAsync().Within();
         _workspace.Version("two");
