@@ -52,4 +52,35 @@ internal sealed class CheckTlsTests
         var run = await Cli.RunAsync("run", "--config", _workspace.ConfigFile).Within();
         Assert.That((run.ExitCode, run.Error), Is.EqualTo((1, check.Error)));
     }
+
+    [TestCase("expired", "certificate", "the certificate of www.example.org in {cert.pem} expired on ", "; renew it")]
+    [TestCase("missing", "certificate", "there is no file {cert.pem}; create it, or correct the name", "")]
+    [TestCase("missing key", "key", "there is no file {key.pem}; create it, or correct the name", "")]
+    [TestCase("no certificate", "certificate", "{cert.pem} ", "")]
+    public async Task What_cannot_be_used_is_named_with_its_place(string trouble, string key, string begin, string end)
+    {
+        switch (trouble)
+        {
+            case "expired":
+                _files.WritePair(TestCertificate.Make("www.example.org", until: -1));
+                break;
+            case "missing":
+                File.Delete(_files["cert.pem"]);
+                break;
+            case "missing key":
+                File.Delete(_files["key.pem"]);
+                break;
+            default:
+                _files.Write("cert.pem", "no certificate");
+                break;
+        }
+
+        var line = (await File.ReadAllLinesAsync(_workspace.ConfigFile))[4];
+        var column = line.IndexOf($"\"{key}\": \"", StringComparison.Ordinal) + key.Length + 5;
+        var (exitCode, _, error) = await Cli.RunAsync("check", "--config", _workspace.ConfigFile);
+        var expected = begin.Replace("{cert.pem}", _files["cert.pem"], StringComparison.Ordinal).Replace("{key.pem}", _files["key.pem"], StringComparison.Ordinal);
+        Assert.That(exitCode, Is.EqualTo(1));
+        Assert.That(error.TrimEnd(), Does.StartWith($"{_workspace.ConfigFile}:5:{column}: endpoints[0].tls.{key}: {expected}").And.EndWith(end));
+        Assert.That(error.TrimEnd(), Does.Not.Contain('\n'));
+    }
 }
