@@ -68,6 +68,52 @@ internal sealed class EpollLoopTests
         await link.DisposeAsync();
     }
 
+    /// <summary>What systemd's watchdog asks.</summary>
+    [Test]
+    public async Task It_moves_while_it_waits_and_while_anybody_can_take_over_and_not_when_handlers_block_all_of_its_threads()
+    {
+        var transport = new EpollTransport(TimeProvider.System);
+        var transports = Transports.Of(transport);
+        Assert.That(transports.Move, Is.True, "nobody has used it");
+        using var release = new ManualResetEventSlim();
+        var (inside, returned) = (0, 0);
+        var links = new List<Link>();
+        await BlockAsync(EpollLoop.MostFollowers - 1);
+        await Deadline.UntilAsync(() => transport.Loop.IsWaiting, "the last one leads");
+        Assert.That((transports.Move, transports.Move), Is.EqualTo((true, true)), "it has nothing to do");
+        await BlockAsync(1);
+        await Deadline.UntilAsync(() => !transports.Move, "it stands still");
+        Assert.That((transports.Move, transport.Loop.Followers), Is.EqualTo((false, EpollLoop.MostFollowers)), "and still does");
+        release.Set();
+        await Deadline.UntilAsync(() => Volatile.Read(ref returned) == EpollLoop.MostFollowers && transport.Loop.IsWaiting, "all return");
+        Assert.That((transports.Move, transports.Move), Is.EqualTo((true, true)), "it goes on");
+        foreach (var link in links)
+        {
+            await link.DisposeAsync();
+        }
+
+        transport.Dispose();
+        await Deadline.UntilAsync(() => Threads == 0, () => $"{Threads} threads are left");
+
+        async Task BlockAsync(int count)
+        {
+            for (var number = 0; number < count; number++)
+            {
+                var link = await Link.OpenAsync(transport);
+                links.Add(link);
+                When(link.Server.Input.ReadAsync(), () =>
+                {
+                    Interlocked.Increment(ref inside);
+                    release.Wait(Deadline.Token);
+                    Interlocked.Increment(ref returned);
+                });
+                await link.SendAsync(new byte[1]);
+            }
+
+            await Deadline.UntilAsync(() => Volatile.Read(ref inside) == links.Count, () => $"{inside} of {links.Count} block");
+        }
+    }
+
     private static void When(ValueTask<ReadResult> read, Action then) => read.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(then);
 
     private static async Task EchoOnceAsync(EpollTransport transport)
