@@ -60,6 +60,16 @@ internal sealed class HostProcess : IDisposable
     public static Task<HostProcess> StartLimitedAsync(Workspace workspace, int openFiles) =>
         BeginAsync(workspace, ["sh", "-c", string.Create(CultureInfo.InvariantCulture, $"ulimit -n {openFiles}; exec \"$@\""), "sh"], []);
 
+    /// <summary>Starts it by another program, which becomes the host or stays its parent; waits for nothing.</summary>
+    public static HostProcess Launch(Workspace workspace, string[] wrapper) => Begin(workspace, wrapper, []);
+
+    /// <summary>Waits until every endpoint listens; fails when the host ends instead.</summary>
+    public async Task ServingAsync()
+    {
+        var first = await Task.WhenAny(_serving.Task, _outputEnded.Task).Within();
+        Assert.That(first, Is.SameAs(_serving.Task), () => $"the host ended: {Output}");
+    }
+
     /// <summary>Waits until the host is no longer busy with its own start, and has no descriptor open for it.</summary>
     public Task SettledAsync() => Deadline.UntilAsync(
         () => !Directory.EnumerateDirectories($"/proc/{Id}/task").Any(task => NameOf(task) == "epoll warm-up"),
@@ -109,7 +119,8 @@ internal sealed class HostProcess : IDisposable
     {
         if (!_process.HasExited)
         {
-            _process.Kill();
+            // The host too, where a parent has started it.
+            _process.Kill(entireProcessTree: true);
         }
 
         _process.Dispose();
@@ -117,11 +128,16 @@ internal sealed class HostProcess : IDisposable
 
     private static async Task<HostProcess> BeginAsync(Workspace workspace, string[] wrapper, string[] arguments)
     {
+        var host = Begin(workspace, wrapper, arguments);
+        await host.ServingAsync();
+        return host;
+    }
+
+    private static HostProcess Begin(Workspace workspace, string[] wrapper, string[] arguments)
+    {
         var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments], wrapper))!, workspace.ConfigFile);
         _ = host.ReadAsync();
         _ = host.ReadErrorAsync();
-        var first = await Task.WhenAny(host._serving.Task, host._outputEnded.Task).Within();
-        Assert.That(first, Is.SameAs(host._serving.Task), () => $"the host ended: {host.Output}");
         return host;
     }
 
