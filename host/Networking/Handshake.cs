@@ -126,7 +126,13 @@ internal sealed class Handshake : IConnectionOwner
                 _transport = await TlsConnection.AuthenticateAsync(_transport, Select, Limits, CancellationToken.None).ConfigureAwait(false);
             }
 
-            return TryDecide(Ready) ? _endpoint.Enter(this, _transport) : new Rejection(RejectReason.HandshakeTimeout);
+            if (!TryDecide(Ready))
+            {
+                return new Rejection(RejectReason.HandshakeTimeout);
+            }
+
+            StopClock();
+            return _endpoint.Enter(this, _transport);
         }
         catch (Exception error)
         {
@@ -137,12 +143,8 @@ internal sealed class Handshake : IConnectionOwner
                 CloseCause.Cut => new Rejection(RejectReason.Cut),
                 CloseCause.Reset => new Rejection(RejectReason.Left),
                 _ when _transport.BytesReceived == 0 => new Rejection(RejectReason.Left),
-                _ => new Rejection(_credentials is null ? RejectReason.ProxyHeader : RejectReason.Tls, FaultText.MessageOf(error)),
+                _ => new Rejection(_credentials is null ? RejectReason.ProxyHeader : RejectReason.Tls, FaultText.MessageOf(error.GetBaseException())),
             };
-        }
-        finally
-        {
-            StopClock();
         }
     }
 
@@ -200,7 +202,9 @@ internal sealed class Handshake : IConnectionOwner
             _transport.Abort(CloseCause.Cut, RejectReasons.Explain(rejection.Reason));
         }
 
+        // Nor does the deadline end with the failure: a client that reads nothing would never have been told.
         await _transport.FinishAsync().ConfigureAwait(false);
+        StopClock();
         _endpoint.Access.Leave(Remote.Number, Hold);
         _endpoint.Reject(Remote, rejection);
         _endpoint.Release();
