@@ -11,11 +11,22 @@ namespace PluginServer.Benchmarks;
 /// <summary>The peer: what a .NET team writes today, a ConnectionHandler on Kestrel.</summary>
 internal sealed class KestrelEcho : ConnectionHandler
 {
-    public static async Task<int> RunAsync(int port)
+    /// <param name="port">Of 127.0.0.1.</param>
+    /// <param name="files">The folder of its certificate and key; without it, plain TCP.</param>
+    public static async Task<int> RunAsync(int port, string? files = null)
     {
+        using var certificate = files is null ? null : ServerCertificateFiles.Load(files);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(options => options.Listen(IPAddress.Loopback, port, listen => listen.UseConnectionHandler<KestrelEcho>()));
+        builder.WebHost.ConfigureKestrel(options => options.Listen(IPAddress.Loopback, port, listen =>
+        {
+            if (certificate is not null)
+            {
+                listen.UseHttps(certificate);
+            }
+
+            listen.UseConnectionHandler<KestrelEcho>();
+        }));
         await using var app = builder.Build();
         await app.StartAsync();
         Console.WriteLine("Serving");

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text.Json;
 
 namespace PluginServer.Benchmarks;
@@ -14,7 +14,7 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
 
     public static async Task<int> PrintAsync(string name, int port, TimeSpan length)
     {
-        var result = await new LoadGenerator(Scenario.All.Single(scenario => scenario.Name == name), port).RunAsync(length);
+        var result = await new LoadGenerator(Scenario.Of(name), port).RunAsync(length);
         Console.WriteLine(JsonSerializer.Serialize(result));
         return 0;
     }
@@ -35,7 +35,7 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
     {
         try
         {
-            using var socket = await ConnectAsync();
+            using var connection = await LoadConnection.OpenAsync(scenario, port);
 
             // All of a connection's messages are alike, so what comes back is a piece of this at any offset within one.
             var messages = Enumerable.Repeat(Pattern(number), scenario.Depth + 1).SelectMany(bytes => bytes).ToArray();
@@ -54,7 +54,7 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
                         due.Enqueue(now);
                     }
 
-                    await socket.SendAsync(messages.AsMemory(0, room * scenario.Size));
+                    await connection.SendAsync(messages.AsMemory(0, room * scenario.Size));
                 }
 
                 if (due.Count == 0)
@@ -62,7 +62,7 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
                     return;
                 }
 
-                var count = await socket.ReceiveAsync(received);
+                var count = await connection.ReceiveAsync(received);
                 if (count == 0 || !received.AsSpan(0, count).SequenceEqual(messages.AsSpan(part, count)))
                 {
                     throw new InvalidDataException(count == 0 ? "the server has ended the connection" : "a wrong byte came back");
@@ -74,9 +74,9 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
                 }
             }
         }
-        catch (Exception error) when (error is SocketException or InvalidDataException)
+        catch (Exception error) when (error is SocketException or IOException or InvalidDataException or AuthenticationException)
         {
-            Interlocked.Increment(ref _errors);
+            Count(error);
         }
     }
 
@@ -88,44 +88,38 @@ internal sealed class LoadGenerator(Scenario scenario, int port)
             var due = Stopwatch.GetTimestamp();
             try
             {
-                using var socket = await ConnectAsync();
-                await socket.SendAsync(sent);
-                await ReceiveAsync(socket, received, sent);
-                socket.Shutdown(SocketShutdown.Send);
-                if (await socket.ReceiveAsync(received) != 0)
+                using var connection = await LoadConnection.OpenAsync(scenario, port);
+                await connection.SendAsync(sent);
+                await ReceiveAsync(connection, received, sent);
+                await connection.ShutDownAsync();
+                if (await connection.ReceiveAsync(received) != 0)
                 {
                     throw new InvalidDataException("more came back than was sent");
                 }
 
                 _latencies.Add(due);
             }
-            catch (Exception error) when (error is SocketException or InvalidDataException)
+            catch (Exception error) when (error is SocketException or IOException or InvalidDataException or AuthenticationException)
             {
-                Interlocked.Increment(ref _errors);
+                Count(error);
             }
         }
     }
 
-    private async Task<Socket> ConnectAsync()
+    /// <summary>The first one is told, for whoever looks for the reason.</summary>
+    private void Count(Exception error)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
+        if (Interlocked.Increment(ref _errors) == 1)
         {
-            await socket.ConnectAsync(IPAddress.Loopback, port);
-            return socket;
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
+            Console.Error.WriteLine($"{scenario.Name}: {error.GetBaseException().Message}");
         }
     }
 
-    private static async ValueTask ReceiveAsync(Socket socket, byte[] received, byte[] expected)
+    private static async ValueTask ReceiveAsync(LoadConnection connection, byte[] received, byte[] expected)
     {
         for (var length = 0; length < received.Length;)
         {
-            var count = await socket.ReceiveAsync(received.AsMemory(length));
+            var count = await connection.ReceiveAsync(received.AsMemory(length));
             length += count > 0 ? count : throw new InvalidDataException("the server has ended the connection");
         }
 

@@ -1,3 +1,5 @@
+using System.Security.Authentication;
+
 namespace PluginServer.Benchmarks;
 
 /// <summary>One kind of load.</summary>
@@ -6,9 +8,10 @@ namespace PluginServer.Benchmarks;
 /// <param name="Size">Of a message, in bytes.</param>
 /// <param name="Depth">Messages under way on a connection.</param>
 /// <param name="IsChurn">Each connection sends one message, reads it back, and ends.</param>
-internal sealed record Scenario(string Name, int Connections, int Size, int Depth = 1, bool IsChurn = false)
+/// <param name="Tls">The version; none is plain TCP.</param>
+internal sealed record Scenario(string Name, int Connections, int Size, int Depth = 1, bool IsChurn = false, SslProtocols Tls = SslProtocols.None)
 {
-    public static readonly IReadOnlyList<Scenario> All =
+    public static readonly IReadOnlyList<Scenario> Plain =
     [
         new("64 B x 64", 64, 64),
         new("64 B x 1000", 1000, 64),
@@ -16,4 +19,13 @@ internal sealed record Scenario(string Name, int Connections, int Size, int Dept
         new("16 deep", 64, 64, Depth: 16),
         new("churn", 32, 64, IsChurn: true),
     ];
+
+    public static readonly IReadOnlyList<Scenario> Encrypted =
+    [
+        new("16 KiB x 64, TLS 1.3", 64, 16 << 10, Tls: SslProtocols.Tls13),
+        new("16 KiB x 64, TLS 1.2", 64, 16 << 10, Tls: SslProtocols.Tls12),
+        new("64 B x 64, TLS 1.3", 64, 64, Tls: SslProtocols.Tls13),
+    ];
+
+    public static Scenario Of(string name) => Plain.Concat(Encrypted).Single(scenario => scenario.Name == name);
 }

@@ -49,7 +49,7 @@ internal sealed class ServerProcess : IDisposable
     public int Descriptors => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
 
     /// <summary>The host as a user starts it, with a copy of the Echo that was built from plugins/.</summary>
-    public static async Task<ServerProcess> StartHostAsync(string transport = "auto")
+    public static async Task<ServerProcess> StartHostAsync(string transport = "auto", ServerCertificateFiles? certificate = null)
     {
         var folder = Directory.CreateTempSubdirectory("plugin-server-benchmark-").FullName;
         var echo = Path.Combine(folder, "plugins", "Echo");
@@ -60,15 +60,20 @@ internal sealed class ServerProcess : IDisposable
         }
 
         var port = FreePort();
+        var tls = certificate is null ? "" : $$""", "tls": { "certificate": "{{certificate.Certificate}}", "key": "{{certificate.Key}}" }""";
         await File.WriteAllTextAsync(Path.Combine(folder, "plugins.json"), $$"""
             { "pluginDirectory": "plugins", "stateDirectory": "state", "admin": { "port": 0 },
-              "endpoints": [ { "port": {{port}}, "plugin": "Echo", "maxConnections": 19000, "transport": "{{transport}}" } ] }
+              "endpoints": [ { "port": {{port}}, "plugin": "Echo", "maxConnections": 19000, "transport": "{{transport}}"{{tls}} } ] }
             """);
         return await StartAsync(port, folder, Path.Combine(AppContext.BaseDirectory, "plugin-server.dll"), "run", "--config", Path.Combine(folder, "plugins.json"));
     }
 
-    public static Task<ServerProcess> StartKestrelAsync() =>
-        FreePort() is var port ? StartAsync(port, null, typeof(ServerProcess).Assembly.Location, "kestrel", port.ToString(CultureInfo.InvariantCulture)) : throw new UnreachableException();
+    public static Task<ServerProcess> StartKestrelAsync(ServerCertificateFiles? certificate = null)
+    {
+        var port = FreePort();
+        string[] files = certificate is null ? [] : [certificate.Folder];
+        return StartAsync(port, null, [typeof(ServerProcess).Assembly.Location, "kestrel", port.ToString(CultureInfo.InvariantCulture), .. files]);
+    }
 
     public void Dispose()
     {

@@ -33,8 +33,8 @@ internal sealed class Soak(ServerProcess server)
         var resets = ResetAsync(over.Token);
         var swaps = SwapAsync(over.Token);
         var looks = LookAsync(over.Token);
-        var echo = new LoadGenerator(Scenario.All[0], server.Port).RunAsync(length);
-        var churn = new LoadGenerator(Scenario.All[^1], server.Port).RunAsync(length);
+        var echo = new LoadGenerator(Scenario.Plain[0], server.Port).RunAsync(length);
+        var churn = new LoadGenerator(Scenario.Plain[^1], server.Port).RunAsync(length);
         await Task.WhenAll(resets, swaps, looks, echo, churn);
 
         var status = await CallAsync(HttpMethod.Get, "/api/status");
