@@ -7,7 +7,7 @@ using PluginServer.Tests.Support;
 namespace PluginServer.Tests.Networking;
 
 /// <summary>A real client socket and the server's side of it; over TLS where there is a session.</summary>
-internal sealed class Link(Socket client, TransportConnection server, SslStream? session = null) : IAsyncDisposable
+internal sealed class Link(Socket client, TransportConnection server, SslStream? session = null, TurnStream? turns = null) : IAsyncDisposable
 {
     private readonly long _receivedBefore = server.BytesReceived;
     private readonly long _sentBefore = server.BytesSent;
@@ -69,11 +69,12 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
         RecordSpy? spy = null)
     {
         var stream = new NetworkStream(client, ownsSocket: false);
-        var session = new SslStream(spy is null ? stream : spy.Over(stream));
+        var turns = new TurnStream(spy is null ? stream : spy.Over(stream));
+        var session = new SslStream(turns);
         var options = serverOptions ?? TlsCertificate.ServerOptions();
         var accepting = TlsConnection.AuthenticateAsync(inner, (_, _, _, _) => ValueTask.FromResult(options), limits, CancellationToken.None);
         await session.AuthenticateAsClientAsync(clientOptions ?? TlsCertificate.ClientOptions()).Within();
-        return new Link(client, await accepting.Within(), session);
+        return new Link(client, await accepting.Within(), session, turns);
     }
 
     public static Socket Listen(EndPoint address)
@@ -150,7 +151,7 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
 
         try
         {
-            return await session.ReadAsync(bytes);
+            return await turns!.ReadAsync(session, bytes);
         }
         catch (IOException error)
         {
@@ -160,7 +161,7 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
     }
 
     /// <summary>The client sends close_notify, and no FIN.</summary>
-    public Task CloseSessionAsync() => session!.ShutdownAsync().Within();
+    public Task CloseSessionAsync() => turns!.DoAsync(session!.ShutdownAsync).Within();
 
     /// <summary>The client sends FIN; over TLS, close_notify before it.</summary>
     public async Task ShutDownAsync()
