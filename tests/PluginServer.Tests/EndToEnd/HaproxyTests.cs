@@ -40,11 +40,6 @@ internal sealed class HaproxyTests
         _workspace.Configure($$"""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "ObedientHandler", "proxyProtocol": "required", "transport": "{{transport}}" } ]""");
         await using var server = await TestServer.StartAsync(_workspace, keep: true);
         var front = await StartProxyAsync(server.Endpoint().Port, $"{how} check inter 50ms check-send-proxy");
-        if (front is null)
-        {
-            Assert.Ignore($"this HAProxy does not know \"{how}\"");
-        }
-
         for (var number = 0; number < 20; number++)
         {
             using var client = await ConnectAsync(front);
@@ -64,7 +59,7 @@ internal sealed class HaproxyTests
         _workspace.Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Behaviours", "handler": "ObedientHandler", "proxyProtocol": "required" } ]""");
         await using var server = await TestServer.StartAsync(_workspace, keep: true);
         var front = await StartProxyAsync(server.Endpoint().Port, "check inter 50ms");
-        using var client = await ConnectAsync(front!);
+        using var client = await ConnectAsync(front);
         await client.SendAsync("who\n");
         await client.EndsInResetAsync();
         await Deadline.UntilAsync(() => server.Log.Any(line => line.EndsWith("its PROXY header is missing or broken (proxyProtocol): the connection begins with something else", StringComparison.Ordinal)), "the log says why");
@@ -88,8 +83,8 @@ internal sealed class HaproxyTests
         }
     }
 
-    /// <summary>Where it listens; null when it does not understand what it is told.</summary>
-    private async Task<IPEndPoint?> StartProxyAsync(int port, string server)
+    /// <summary>Where it listens.</summary>
+    private async Task<IPEndPoint> StartProxyAsync(int port, string server)
     {
         var front = new IPEndPoint(IPAddress.Loopback, FreePort());
         var file = Path.Combine(_workspace.Root, "haproxy.cfg");
@@ -104,12 +99,8 @@ internal sealed class HaproxyTests
               server one 127.0.0.1:{port} {server}
 
             """);
-        var (code, _) = await Tools.RunAsync("haproxy", "-c", "-f", file);
-        if (code != 0)
-        {
-            return null;
-        }
-
+        var (code, output) = await Tools.RunAsync("haproxy", "-c", "-f", file);
+        Assert.That(code, Is.Zero, output);
         _haproxy = Process.Start(new ProcessStartInfo("haproxy", ["-db", "-q", "-f", file]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         return front;
     }
