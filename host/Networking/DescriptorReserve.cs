@@ -2,11 +2,13 @@ namespace PluginServer.Networking;
 
 /// <summary>Keeps the last descriptors of the process from clients: the runtime needs two for a moment whenever it starts a
 /// thread, and ends the process when it cannot have them.</summary>
-/// <remarks>The kernel gives the lowest number that is free, so a new descriptor's number says how many are open at least; see
+/// <remarks>The host's own use grows, too, and nothing gives it back: an assembly takes two descriptors for good, and those of the
+/// administration, a dozen, come with its first call.
+/// The kernel gives the lowest number that is free, so a new descriptor's number says how many are open at least; see
 /// open(2). Nothing is counted and nothing held open for it.</remarks>
 internal sealed class DescriptorReserve(int? openFiles)
 {
-    private const int Most = 32;
+    private const int Most = 64;
     private const string Anything = "/dev/null";
     private readonly int _first = openFiles is { } limit ? limit - Math.Min(Most, limit / 8) : int.MaxValue;
     private readonly int _last = openFiles is { } limit ? limit - (Math.Min(Most, limit / 8) / 4) : int.MaxValue;

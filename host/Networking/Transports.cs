@@ -25,11 +25,13 @@ internal sealed class Transports : IDisposable
     public Transport For(TransportKind kind) => kind == TransportKind.Sockets || !OperatingSystem.IsLinux() ? _sockets : _epoll;
 
     /// <summary>Has those that profit from it, and that are used, prepare for clients, beside whatever else happens.</summary>
-    public void WarmUp(IEnumerable<TransportKind> used)
+    /// <param name="used">By the endpoints.</param>
+    /// <param name="folder">Absolute path of one that the host has to itself.</param>
+    public void WarmUp(IEnumerable<TransportKind> used, string folder)
     {
         if (used.Any(kind => For(kind) == _epoll) && _epoll is EpollTransport epoll)
         {
-            EpollWarmUp.Begin(epoll);
+            EpollWarmUp.Begin(epoll, folder);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
 
@@ -50,20 +51,24 @@ internal sealed class PluginGeneration
     /// the two questions "was that the last one?" and "is it retired?".</summary>
     private int _state;
 
-    public PluginGeneration(int number, PluginInspection inspection, ConfigSettings settings, LoadedPlugin loaded, TimeProvider time, ILogger log, EventStream events)
+    public PluginGeneration(int number, PluginInspection inspection, ConfigSettings settings, LoadedPlugin? loaded, TimeProvider time, ILogger log, EventStream events)
     {
         Number = number;
         Inspection = inspection;
         Settings = settings;
         LoadedAt = time.GetUtcNow();
-        Context = loaded.ContextReference;
-        _faults = loaded.Faults;
+        Context = loaded?.ContextReference ?? new WeakReference(null);
+        _faults = loaded?.Faults ?? new StrayFaults(Build.Name, number, log);
         _loaded = loaded;
         _time = time;
         _log = log;
         _events = events;
         _dispatch = new HandlerDispatch(Build.Name, number, DispatchKind.Auto, time, log);
     }
+
+    /// <summary>A generation of code that is the host's own: nothing is loaded for it, and it is never retired.</summary>
+    public static PluginGeneration OfHost(string name, TimeProvider time) =>
+        new(1, new PluginInspection { Build = new PluginBuild(name, "", "", ""), Problems = [] }, ConfigSettings.None, null, time, NullLogger.Instance, new EventStream(time));
 
     /// <summary>From 1, counted per plugin.</summary>
     public int Number { get; }

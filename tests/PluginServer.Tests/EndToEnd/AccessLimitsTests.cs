@@ -9,6 +9,7 @@ namespace PluginServer.Tests.EndToEnd;
 internal sealed class AccessLimitsTests
 {
     private const int Clients = 32;
+    private const string ProxyProtocol = ", \"proxyProtocol\": \"required\"";
     private static readonly IPAddress[] Addresses = [.. Enumerable.Range(1, 4).Select(number => IPAddress.Parse($"127.0.0.{number}"))];
     private readonly Workspace _workspace = new();
 
@@ -20,15 +21,16 @@ internal sealed class AccessLimitsTests
     [TearDown]
     public void Remove() => _workspace.Dispose();
 
-    [Test]
+    [TestCase(false)]
+    [TestCase(true)]
     [Category("Long")]
-    public async Task Never_more_than_the_limit_of_one_address_are_inside()
+    public async Task Never_more_than_the_limit_of_one_address_are_inside(bool behindProxy)
     {
-        OnlyWithLoopbackNetwork();
-        await using var server = await StartAsync(", \"maxConnectionsPerAddress\": 3");
+        OnlyWithLoopbackNetwork(behindProxy);
+        await using var server = await StartAsync(", \"maxConnectionsPerAddress\": 3", behindProxy);
         var inside = new int[Addresses.Length];
         var most = new int[Addresses.Length];
-        var (admitted, rejected) = await StormAsync(server, async (client, address) =>
+        var (admitted, rejected) = await StormAsync(server, behindProxy, async (client, address) =>
         {
             var now = Interlocked.Increment(ref inside[address]);
             InterlockedMax(ref most[address], now);
@@ -44,15 +46,16 @@ internal sealed class AccessLimitsTests
         Assert.That(server.Endpoint().Counters.Accepted, Is.EqualTo(admitted.Sum()));
     }
 
-    [Test]
+    [TestCase(false)]
+    [TestCase(true)]
     [Category("Long")]
-    public async Task One_address_comes_in_no_more_often_than_it_may()
+    public async Task One_address_comes_in_no_more_often_than_it_may(bool behindProxy)
     {
-        OnlyWithLoopbackNetwork();
+        OnlyWithLoopbackNetwork(behindProxy);
         const int perSecond = 20;
-        await using var server = await StartAsync($", \"connectionsPerSecond\": {perSecond}");
+        await using var server = await StartAsync($", \"connectionsPerSecond\": {perSecond}", behindProxy);
         var watch = Stopwatch.StartNew();
-        var (admitted, rejected) = await StormAsync(server, static (_, _) => Task.CompletedTask);
+        var (admitted, rejected) = await StormAsync(server, behindProxy, static (_, _) => Task.CompletedTask);
         var seconds = watch.Elapsed.TotalSeconds;
         TestContext.Out.WriteLine($"admitted {string.Join(", ", admitted)} within {seconds:0.00} s, rejected {rejected.Sum()}");
 
@@ -130,9 +133,9 @@ internal sealed class AccessLimitsTests
         Assert.That(await IsInAsync(first), Is.True);
     }
 
-    private static void OnlyWithLoopbackNetwork()
+    private static void OnlyWithLoopbackNetwork(bool behindProxy = false)
     {
-        if (!OperatingSystem.IsLinux())
+        if (!behindProxy && !OperatingSystem.IsLinux())
         {
             Assert.Ignore("only Linux has all of 127.0.0.0/8");
         }
@@ -153,11 +156,11 @@ internal sealed class AccessLimitsTests
     }
 
     /// <summary>Whether the connection is served, and not closed.</summary>
-    private static async Task<bool> IsInAsync(Client client)
+    private static async Task<bool> IsInAsync(Client client, string header = "")
     {
         try
         {
-            await client.SendAsync("?");
+            await client.SendAsync(header + "?");
             return await client.Socket.ReceiveAsync(new byte[1], Deadline.Token) == 1;
         }
         catch (SocketException error) when (error.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown)
@@ -178,18 +181,20 @@ internal sealed class AccessLimitsTests
         return [.. result];
     }
 
-    /// <summary>Clients of every address come as fast as they can; says how many came in and how many did not, by address.</summary>
-    private static async Task<(int[] Admitted, int[] Rejected)> StormAsync(TestServer server, Func<Client, int, Task> inside)
+    /// <summary>Clients of every address come as fast as they can, by themselves or all by way of one proxy; says how many came in and
+    /// how many did not, by address.</summary>
+    private static async Task<(int[] Admitted, int[] Rejected)> StormAsync(TestServer server, bool behindProxy, Func<Client, int, Task> inside)
     {
         var (admitted, rejected) = (new int[Addresses.Length], new int[Addresses.Length]);
         var watch = Stopwatch.StartNew();
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(number => Task.Run(async () =>
         {
             var address = number % Addresses.Length;
+            var header = behindProxy ? $"PROXY TCP4 192.0.2.{address + 1} 127.0.0.1 {1024 + number} 80\r\n" : "";
             while (watch.Elapsed < Length)
             {
-                using var client = await Client.ConnectAsync(server.Endpoint().LocalEndPoint, from: Addresses[address]);
-                if (await IsInAsync(client))
+                using var client = await Client.ConnectAsync(server.Endpoint().LocalEndPoint, from: behindProxy ? null : Addresses[address]);
+                if (await IsInAsync(client, header))
                 {
                     Interlocked.Increment(ref admitted[address]);
                     await inside(client, address);
@@ -205,9 +210,9 @@ internal sealed class AccessLimitsTests
 
     private void Configure(string more) => _workspace.Configure($$"""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Echo"{{more}} } ]""");
 
-    private Task<TestServer> StartAsync(string more)
+    private Task<TestServer> StartAsync(string more, bool behindProxy = false)
     {
-        Configure(more);
+        Configure(behindProxy ? more + ProxyProtocol : more);
         return TestServer.StartAsync(_workspace, keep: true);
     }
 }

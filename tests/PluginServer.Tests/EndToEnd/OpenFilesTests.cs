@@ -52,8 +52,9 @@ internal sealed class OpenFilesTests
         var live = clients.Where((_, index) => served[index].IsCompleted).ToList();
         Assert.That(live, Has.Count.InRange(OpenFiles / 4, OpenFiles));
         await Task.WhenAll(live.Select(PingAsync));
+        await Deadline.UntilAsync(() => IsQuietAsync(host), () => "what the questions above have made the runtime compile is compiled");
 
-        // Held: nobody comes in, nobody is lost, and hardly a processor is used.
+        // Held: nobody is lost, and hardly a processor is used. Who comes in has got what the host itself needed no longer.
         var (lines, used, watch) = (LinesOf(host), ProcessorTime(host.Id), Stopwatch.StartNew());
         while (watch.Elapsed.TotalSeconds < Seconds)
         {
@@ -64,7 +65,7 @@ internal sealed class OpenFilesTests
         var held = watch.Elapsed.TotalSeconds;
         var share = (ProcessorTime(host.Id) - used) / held;
         var written = LinesOf(host) - lines;
-        Assert.That(await InsideAsync(host, "test"), Is.EqualTo(inside), "and the administration answers");
+        Assert.That(await InsideAsync(host, "test"), Is.AtLeast(inside), "and the administration answers");
 
         // Threads that the pool needs now are started too.
         await Task.WhenAll(parked.Select(client => client.SendAsync("x")));
@@ -84,8 +85,7 @@ internal sealed class OpenFilesTests
         })).Within();
         TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{inside} inside at a limit of {OpenFiles}: {share:P1} of a processor and {written} log lines in {held:0.0} s; a free descriptor was used after {next.TotalMilliseconds:0} ms"));
 
-        // What the host compiles meanwhile, on a machine that others use too, is most of a few seconds; whoever spins takes all of it.
-        Assert.That(share, Is.LessThan(held >= 10 ? 0.1 : 0.5));
+        Assert.That(share, Is.LessThan(0.1));
         Assert.That(written, Is.LessThanOrEqualTo(Math.Ceiling(held) + 1));
         Assert.That(next, Is.LessThan(TimeSpan.FromSeconds(1)));
     }
@@ -114,6 +114,13 @@ internal sealed class OpenFilesTests
     }
 
     private static int LinesOf(HostProcess host) => host.Output.Split('\n').Count(line => line.Contains("Endpoint test:", StringComparison.Ordinal));
+
+    private static async Task<bool> IsQuietAsync(HostProcess host)
+    {
+        var (used, since) = (ProcessorTime(host.Id), Stopwatch.GetTimestamp());
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        return (ProcessorTime(host.Id) - used) / Stopwatch.GetElapsedTime(since).TotalSeconds < 0.05;
+    }
 
     /// <summary>In seconds: utime and stime of proc(5), /proc/PID/stat.</summary>
     private static double ProcessorTime(int process)

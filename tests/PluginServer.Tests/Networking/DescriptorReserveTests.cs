@@ -51,7 +51,7 @@ internal sealed class DescriptorReserveTests
         Assert.That(AllowsWith(spare: 0), Is.False, "the last descriptor of all");
         Assert.That(AllowsWith(spare: next), Is.True);
         var least = Enumerable.Range(0, next).First(AllowsWith);
-        Assert.That(least, Is.EqualTo(Math.Min(32, (next + least) / 8) / 4), "a quarter of the reserve is kept");
+        Assert.That(least, Is.EqualTo(Math.Min(64, (next + least) / 8) / 4), "a quarter of the reserve is kept");
     }
 
     [Test]

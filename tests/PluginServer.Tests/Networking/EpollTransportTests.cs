@@ -34,18 +34,35 @@ internal sealed class EpollTransportTests
     public void A_transport_that_warms_up_is_answered_by_itself_and_leaves_nothing_open()
     {
         _ = _transport.Loop;
+        using var workspace = new Workspace();
         var before = new Descriptors();
-        Assert.That(EpollWarmUp.Run(_transport), Is.Positive);
+        Assert.That(EpollWarmUp.Run(_transport, workspace.Root), Is.Positive);
+        Assert.That(Directory.GetFileSystemEntries(workspace.Root, "warm-up*"), Is.Empty);
         Assert.That(() => new Descriptors().Since(before, "/no folder", []), Is.Empty.After((int)Deadline.Length.TotalMilliseconds, 10));
     }
 
     [Test]
     public async Task A_warm_up_ends_with_its_transport()
     {
-        var running = Task.Run(() => EpollWarmUp.Run(_transport));
+        using var workspace = new Workspace();
+        var running = Task.Run(() => EpollWarmUp.Run(_transport, workspace.Root));
         await Deadline.UntilAsync(() => _transport.Loop.Progress.Handled > 0, "it never began");
         _transport.Dispose();
         await running.Within();
+    }
+
+    [TestCase("no such folder")]
+    [TestCase("a folder with a name too long for a socket in it: 100 100 100 100 100 100 100 100 100 100 100 100 100 100 100 100")]
+    public void A_warm_up_that_cannot_listen_is_left_out(string folder)
+    {
+        using var workspace = new Workspace();
+        var path = Path.Combine(workspace.Root, folder);
+        if (folder.Length > 100)
+        {
+            Directory.CreateDirectory(path);
+        }
+
+        Assert.That(EpollWarmUp.Run(_transport, path), Is.Zero);
     }
 
     [Test]
