@@ -29,6 +29,9 @@ internal sealed class ServerCertificate
 
     public DateTimeOffset ValidUntil { get; }
 
+    /// <summary>That it is to be renewed, once it is time to; null before.</summary>
+    public string? Due(DateTimeOffset now) => TlsFindings.IsDue(ValidUntil, now) ? $"the certificate of {Name} {(ValidUntil < now ? "expired" : "expires")} on {Text(ValidUntil)}; renew it" : null;
+
     /// <summary>A certificate for an error: by its first host name, or its subject where it has none.</summary>
     public static string Shown(X509Certificate2 certificate) =>
         certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false) is { Length: > 0 } name ? name : certificate.Subject;

@@ -112,6 +112,9 @@ internal sealed class TlsCredentials
         return lines;
     }
 
+    /// <summary>Which of its certificates are to be renewed by now.</summary>
+    public IEnumerable<string> Due(DateTimeOffset now) => _certificates.Select(entry => entry.Certificate.Due(now)).OfType<string>().Distinct();
+
     /// <summary>Its certificates, each with the day that it expires on.</summary>
     public string Describe() => string.Join("; ", _certificates.Select(entry => $"{entry.Host ?? entry.Certificate.Name} {Text(entry.Certificate)}"));
 

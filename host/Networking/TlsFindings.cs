@@ -38,5 +38,8 @@ internal sealed class TlsFindings(DateTimeOffset now)
     }
 
     /// <summary>Whether it is time to renew.</summary>
-    public bool IsDue(DateTimeOffset validUntil) => validUntil - now < Soon;
+    public bool IsDue(DateTimeOffset validUntil) => IsDue(validUntil, now);
+
+    /// <summary>Whether it is time to renew, at the time of the second.</summary>
+    public static bool IsDue(DateTimeOffset validUntil, DateTimeOffset at) => validUntil - at < Soon;
 }

@@ -7,6 +7,11 @@ namespace PluginServer.Supervision;
 /// <content>Which certificates each endpoint shows.</content>
 internal sealed partial class Server
 {
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+
+    /// <summary>From the first certificate on.</summary>
+    private ITimer? _calendar;
+
     /// <summary>By identity of the endpoint, for all that have a <c>tls</c> section. What could not be loaded is an error only where nothing else of the
     /// same files serves: a certificate that is broken while it serves has been reported, and stops nothing.</summary>
     private Dictionary<string, TlsCredentials> Credentials(ServerConfig next, PreparedTls tls, List<ConfigError> errors)
@@ -50,5 +55,24 @@ internal sealed partial class Server
                 Log.TlsWarning(_log, endpoint.Name, warning);
             }
         }
+
+        if (credentials.Count > 0)
+        {
+            _calendar ??= _time.CreateTimer(static server => ((Server)server!).WarnOfExpiry(), this, Day, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Every day, and not once: what was said a fortnight ago is forgotten, and whoever should have renewed it thinks that he has.</summary>
+    private void WarnOfExpiry()
+    {
+        foreach (var endpoint in Endpoints)
+        {
+            foreach (var warning in endpoint.Credentials?.Due(_time.GetUtcNow()) ?? [])
+            {
+                Log.TlsWarning(_log, endpoint.Name, warning);
+            }
+        }
+
+        _calendar!.Change(Day, Timeout.InfiniteTimeSpan);
     }
 }

@@ -177,6 +177,7 @@ internal sealed partial class Server : IDisposable
             running.Dispose();
         }
 
+        _calendar?.Dispose();
         _storms.Dispose();
         _state.Dispose();
         _transports.Dispose();

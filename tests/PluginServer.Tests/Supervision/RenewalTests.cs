@@ -40,6 +40,26 @@ internal sealed class RenewalTests
         Assert.That((again.Accepted, again.Changes.Count, again.Revision), Is.EqualTo((true, 0, 2)));
     }
 
+    [Test]
+    public async Task Nearing_expiry_is_warned_of_every_day_until_the_renewal()
+    {
+        var time = new ManualTime();
+        _files.WritePair(TestCertificate.Make("one.example", until: 17));
+        await using var server = await TestServer.StartAsync(_workspace, time);
+        string[] Warnings() => [.. server.Log.Where(line => line.EndsWith("renew it", StringComparison.Ordinal))];
+        time.Pass(TimeSpan.FromDays(2));
+        Assert.That(Warnings(), Is.Empty, "15 days to go");
+        time.Pass(TimeSpan.FromDays(3));
+        Assert.That(Warnings(), Has.Length.EqualTo(3).And.All.Match(@"^Warning \d+: Endpoint test: the certificate of one\.example expires on \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ; renew it$"));
+        time.Pass(TimeSpan.FromDays(13));
+        Assert.That(Warnings()[^1], Does.Contain("expired on"));
+        var before = Warnings().Length;
+        _files.WritePair(TestCertificate.Make("one.example", until: 100));
+        Assert.That((await server.Reloader.FilesChangedAsync().Within()).Errors, Is.Empty);
+        time.Pass(TimeSpan.FromDays(3));
+        Assert.That(Warnings(), Has.Length.EqualTo(before));
+    }
+
     [TestCase("half")]
     [TestCase("only the certificate")]
     [TestCase("missing")]

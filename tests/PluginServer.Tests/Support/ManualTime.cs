@@ -5,6 +5,7 @@ internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
+    private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
     private TimeSpan _now;
 
     /// <summary>How many timers wait.</summary>
@@ -32,6 +33,8 @@ internal sealed class ManualTime : TimeProvider
     }
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override DateTimeOffset GetUtcNow() => _start + _now;
 
     public override long GetTimestamp() => _now.Ticks;
 
