@@ -5,6 +5,9 @@ namespace PluginServer.Administration;
 /// <summary>Tables for a person at a terminal, without colour and style if that is asked for; aligned lines for a pipe.</summary>
 internal sealed class Report(TextWriter output, bool isTerminal, bool plain)
 {
+    /// <summary>Spectre.Console makes its table of the widths of characters at the first use, and not safely for two threads.</summary>
+    private static readonly Lock _writing = new();
+
     public void Line(string text) => output.WriteLine(text);
 
     public void Table(string[] columns, IReadOnlyList<string[]> rows)
@@ -23,7 +26,11 @@ internal sealed class Report(TextWriter output, bool isTerminal, bool plain)
 
             // A hash that is broken into pieces cannot be copied: the terminal may wrap the line, the table does not.
             console.Profile.Width = widths.Sum(width => width + 3) + 1;
-            console.Write(table);
+            lock (_writing)
+            {
+                console.Write(table);
+            }
+
             return;
         }
 
