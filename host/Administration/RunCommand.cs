@@ -54,7 +54,7 @@ internal static class RunCommand
             await using var admin = await AdminEndpoint.StartAsync(config, reloader, logs);
             Announce(context, server);
             server.LogServing();
-            transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport), config.StateDirectory);
+            transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport), config.StateDirectory, () => server.Places.Taken > 0);
             _ = reloader.FollowAsync();
             systemd.Ready();
             systemd.Watch(() => transports.Move);

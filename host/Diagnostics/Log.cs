@@ -91,6 +91,9 @@ internal static partial class Log
     [LoggerMessage(111, LogLevel.Error, "Rejected, revision {Revision} goes on: {Errors}")]
     public static partial void Rejected(ILogger log, int revision, string errors);
 
+    [LoggerMessage(112, LogLevel.Information, "What was rejected has been put right; revision {Revision} goes on, and nothing is wrong with the present files")]
+    public static partial void PutRight(ILogger log, int revision);
+
     [LoggerMessage(308, LogLevel.Error, "What serves was not written down in {Directory}, so a restart or a rollback may not know it: {Error}")]
     public static partial void NotRecorded(ILogger log, string directory, string error);
 

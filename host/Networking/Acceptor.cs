@@ -99,9 +99,19 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         {
             // The place first: at the limit, clients wait in the backlog and not in the host. Where they are refused it comes
             // after the accept: another acceptor would refuse for want of a place that is held for nobody.
-            place = rule.Refuses ? null : await endpoint.Places.TakeAsync(until);
-            var socket = await AcceptAsync(until);
-            await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: false, cut);
+            place = rule.Refuses ? null : endpoint.Places.TryTake() ?? await endpoint.Places.TakeAsync(until);
+            ThrowIfShort();
+            var socket = Allowed(await endpoint.Listener.AcceptAsync(until));
+
+            // Most find both places free: the rest, with its waits, is for those who do not.
+            if (_admission.TryComplete(ref place) is { } both)
+            {
+                Serve(socket, both);
+            }
+            else
+            {
+                await HandOverAsync(socket, Interlocked.Exchange(ref place, null), draining: false, cut);
+            }
         }
         finally
         {
@@ -158,16 +168,14 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
         else
         {
-            endpoint.Admit(socket, both);
-            _hasServed.TrySetResult();
+            Serve(socket, both);
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<AcceptedSocket> AcceptAsync(CancellationToken stop)
+    private void Serve(AcceptedSocket socket, Place both)
     {
-        ThrowIfShort();
-        return Allowed(await endpoint.Listener.AcceptAsync(stop));
+        endpoint.Admit(socket, both);
+        _hasServed.TrySetResult();
     }
 
     private AcceptedSocket Allowed(AcceptedSocket socket)

@@ -7,6 +7,26 @@ internal sealed class AdmissionControl(Endpoint endpoint, Places host)
     /// <summary>A place within the endpoint's limit.</summary>
     public ValueTask<Place?> TakeAsync(bool draining, CancellationToken cut) => TakeAsync(endpoint.Places, draining, cut);
 
+    /// <summary>As <see cref="CompleteAsync"/>, for who has a place, where nothing has to be waited for; otherwise null, and the place stays, or is
+    /// given back where the limit was lowered.</summary>
+    public Place? TryComplete(ref Place? place)
+    {
+        if (place is null || host.TryTake() is not { } also)
+        {
+            return null;
+        }
+
+        var mine = place;
+        place = null;
+        if (mine.Confirm())
+        {
+            return mine.With(also);
+        }
+
+        also.Dispose();
+        return null;
+    }
+
     /// <summary>For an accepted client a place within the endpoint's limit, where it has none, and the host's; null where it is to be
     /// refused. The host's only after the accept: held while nobody comes, it would be missing on the other endpoints.</summary>
     public async ValueTask<Place?> CompleteAsync(Place? place, bool draining, CancellationToken cut)

@@ -19,11 +19,14 @@ internal static class EpollWarmUp
 
     /// <summary>Returns at once; a thread of its own does it, while clients come. It gives up, and is only slower for it, when the system
     /// has no descriptors to spare, when no socket can be made in the folder, or when the transport is disposed.</summary>
-    public static void Begin(EpollTransport transport, string folder) =>
-        new Thread(() => Run(transport, folder)) { IsBackground = true, Name = "epoll warm-up" }.UnsafeStart();
+    /// <param name="transport">The one to warm up.</param>
+    /// <param name="folder">Absolute path of one that the host has to itself.</param>
+    /// <param name="isBusy">Whether clients are there: it pauses while they are, as they need the processors, and have compiled what they need themselves.</param>
+    public static void Begin(EpollTransport transport, string folder, Func<bool> isBusy) =>
+        new Thread(() => Run(transport, folder, isBusy)) { IsBackground = true, Name = "epoll warm-up" }.UnsafeStart();
 
     /// <summary>On the calling thread. How many messages came back.</summary>
-    public static int Run(EpollTransport transport, string folder)
+    public static int Run(EpollTransport transport, string folder, Func<bool> isBusy)
     {
         var (start, since, compiled) = (Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp(), 0L);
         var echoed = 0;
@@ -32,6 +35,13 @@ internal static class EpollWarmUp
             using var endpoint = new WarmUpEndpoint(transport, folder);
             while (Stopwatch.GetElapsedTime(since) < _settled && Stopwatch.GetElapsedTime(start) < _longest)
             {
+                if (isBusy())
+                {
+                    since = Stopwatch.GetTimestamp();
+                    Thread.Sleep(_pause);
+                    continue;
+                }
+
                 echoed += Serve(endpoint);
                 if (JitInfo.GetCompiledMethodCount() is var now && now != compiled)
                 {

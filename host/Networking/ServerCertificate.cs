@@ -30,7 +30,7 @@ internal sealed class ServerCertificate
     public DateTimeOffset ValidUntil { get; }
 
     /// <summary>That it is to be renewed, once it is time to; null before.</summary>
-    public string? Due(DateTimeOffset now) => TlsFindings.IsDue(ValidUntil, now) ? $"the certificate of {Name} {(ValidUntil < now ? "expired" : "expires")} on {Text(ValidUntil)}; renew it" : null;
+    public string? Due(DateTimeOffset now) => TlsFindings.IsDue(ValidUntil, now) ? Expiry(Name, ValidUntil, now) : null;
 
     /// <summary>A certificate for an error: by its first host name, or its subject where it has none.</summary>
     public static string Shown(X509Certificate2 certificate) =>
@@ -90,7 +90,7 @@ internal sealed class ServerCertificate
         var before = findings.Errors.Count;
         if (until < findings.Now)
         {
-            findings.Add(position, $"the certificate of {Shown(leaf)} in {file.Path} expired on {Text(until)}; renew it");
+            findings.Add(position, Expiry($"{Shown(leaf)} in {file.Path}", until, findings.Now));
         }
         else if (from > findings.Now)
         {
@@ -98,7 +98,7 @@ internal sealed class ServerCertificate
         }
         else if (findings.IsDue(until))
         {
-            findings.Warn($"the certificate of {Shown(leaf)} in {file.Path} expires on {Text(until)}; renew it");
+            findings.Warn(Expiry($"{Shown(leaf)} in {file.Path}", until, findings.Now));
         }
 
         if (rsa?.KeySize < ShortestRsa)
@@ -126,6 +126,9 @@ internal sealed class ServerCertificate
             }
         }
     }
+
+    private static string Expiry(string whose, DateTimeOffset until, DateTimeOffset now) =>
+        $"the certificate of {whose} {(until < now ? "expired" : "expires")} on {Text(until)}; renew it";
 
     private static string Hash(IEnumerable<CredentialFile> files)
     {

@@ -174,7 +174,7 @@ internal sealed class SocketFile
                 throw new ListenException($"{path} is there already and is no socket; move it away, or choose another path");
             }
 
-            File.Delete(path);
+            Delete(path);
         }
         catch (SocketException) when (!Path.Exists(path))
         {
@@ -183,6 +183,18 @@ internal sealed class SocketFile
         catch (SocketException error)
         {
             throw new ListenException($"{path} is there already, and whether somebody listens on it cannot be told ({error.SocketErrorCode}); remove it, or choose another path");
+        }
+    }
+
+    private static void Delete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ListenException($"{path} was left behind by a process that has ended, and cannot be removed: {error.Message}; remove it, or choose another path");
         }
     }
 

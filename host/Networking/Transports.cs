@@ -27,11 +27,12 @@ internal sealed class Transports : IDisposable
     /// <summary>Has those that profit from it, and that are used, prepare for clients, beside whatever else happens.</summary>
     /// <param name="used">By the endpoints.</param>
     /// <param name="folder">Absolute path of one that the host has to itself.</param>
-    public void WarmUp(IEnumerable<TransportKind> used, string folder)
+    /// <param name="isBusy">Whether clients are there.</param>
+    public void WarmUp(IEnumerable<TransportKind> used, string folder, Func<bool> isBusy)
     {
         if (used.Any(kind => For(kind) == _epoll) && _epoll is EpollTransport epoll)
         {
-            EpollWarmUp.Begin(epoll, folder);
+            EpollWarmUp.Begin(epoll, folder, isBusy);
         }
     }
 

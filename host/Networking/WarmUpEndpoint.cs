@@ -15,11 +15,10 @@ internal sealed class WarmUpEndpoint : IDisposable
     /// <summary>The echo answers a whole message: one that comes in pieces is received in several reads.</summary>
     public const int MessageBytes = 64;
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(1);
-    private readonly ServiceProvider _services = new ServiceCollection().BuildServiceProvider();
-    private readonly StormLog _storms = new(NullLogger.Instance, TimeProvider.System);
-    private readonly CancellationTokenSource _stop = new();
     private readonly UnixDomainSocketEndPoint _address;
-    private readonly Listener _listener;
+    private readonly ServiceProvider _services;
+    private readonly StormLog _storms;
+    private readonly CancellationTokenSource _stop;
     private readonly Endpoint _endpoint;
     private readonly Task _accepting;
 
@@ -42,10 +41,15 @@ internal sealed class WarmUpEndpoint : IDisposable
             Position = new ConfigPosition("", "", ImmutableDictionary<string, (int, int)>.Empty),
         };
         var time = TimeProvider.System;
-        _listener = Listener.Bind(config, transport, new SystemdSockets([]));
+
+        // First, for it is what can fail: nothing else is left behind then.
+        var listener = Listener.Bind(config, transport, new SystemdSockets([]));
+        _services = new ServiceCollection().BuildServiceProvider();
+        _storms = new StormLog(NullLogger.Instance, time);
+        _stop = new CancellationTokenSource();
         var handler = new HandlerBinding(PluginGeneration.OfHost(config.Plugin, time), nameof(Echo), _services, static (_, _) => new Echo(), [], scoped: false);
         var places = new Places(config.MaxConnections);
-        _endpoint = new Endpoint(config, _listener, handler, Transports.Of(transport), new ConnectionRunner(time), places, time, new DescriptorReserve(null), NullLogger.Instance, _storms);
+        _endpoint = new Endpoint(config, listener, handler, Transports.Of(transport), new ConnectionRunner(time), places, time, new DescriptorReserve(null), NullLogger.Instance, _storms);
         _accepting = new Acceptor(_endpoint, places, time, NullLogger.Instance, _storms).RunAsync(_stop.Token, _stop.Token);
     }
 

@@ -132,6 +132,12 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         // What is not tried again is as wrong as it was, but has been said.
         List<ConfigError> wrong = [.. errors.Union(tls.Errors), .. kept.SelectMany(name => _refused[name].Errors)];
         _refusedTls = tls.Errors;
+        if (wrong.Count == 0 && changes.Count == 0 && _refusal.Errors.Count > 0)
+        {
+            Log.PutRight(log, server.Revision);
+            server.Events.Publish(HostEventKind.Applied, $"revision {server.Revision} goes on: what was rejected has been put right");
+        }
+
         _refusal = new Refusal(wrong, wrong.Count == 0 ? [] : [Path.GetFullPath(file), .. result.Failed.Keys.Concat(kept).Select(name => Path.Combine(next.PluginDirectory, name)), .. tls.WaitsFor]);
         return Outcome(changes, errors);
     }

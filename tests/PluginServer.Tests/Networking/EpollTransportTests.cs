@@ -36,7 +36,7 @@ internal sealed class EpollTransportTests
         _ = _transport.Loop;
         using var workspace = new Workspace();
         var before = new Descriptors();
-        Assert.That(EpollWarmUp.Run(_transport, workspace.Root), Is.Positive);
+        Assert.That(EpollWarmUp.Run(_transport, workspace.Root, () => false), Is.Positive);
         Assert.That(Directory.GetFileSystemEntries(workspace.Root, "warm-up*"), Is.Empty);
         Assert.That(() => new Descriptors().Since(before, "/no folder", []), Is.Empty.After((int)Deadline.Length.TotalMilliseconds, 10));
     }
@@ -45,10 +45,53 @@ internal sealed class EpollTransportTests
     public async Task A_warm_up_ends_with_its_transport()
     {
         using var workspace = new Workspace();
-        var running = Task.Run(() => EpollWarmUp.Run(_transport, workspace.Root));
+        var running = Task.Run(() => EpollWarmUp.Run(_transport, workspace.Root, () => false));
         await Deadline.UntilAsync(() => _transport.Loop.Progress.Handled > 0, "it never began");
         _transport.Dispose();
         await running.Within();
+    }
+
+    [Test]
+    public async Task A_warm_up_waits_while_clients_are_there_and_goes_on_when_they_have_left()
+    {
+        using var workspace = new Workspace();
+        var (asked, isBusy) = (0, true);
+        var running = Task.Run(() => EpollWarmUp.Run(_transport, workspace.Root, () =>
+        {
+            Interlocked.Increment(ref asked);
+            return Volatile.Read(ref isBusy);
+        }));
+        await Deadline.UntilAsync(() => Volatile.Read(ref asked) > 10, "it never asked");
+        Assert.That(_transport.Loop.Progress.Handled, Is.Zero);
+        Volatile.Write(ref isBusy, false);
+        Assert.That(await running.Within(), Is.Positive);
+    }
+
+    [Test]
+    public async Task A_warm_up_that_cannot_remove_what_a_killed_host_left_is_left_out()
+    {
+        using var workspace = new Workspace();
+        using (var left = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            left.Bind(new UnixDomainSocketEndPoint(Path.Combine(workspace.Root, "other.sock")));
+            File.Move(Path.Combine(workspace.Root, "other.sock"), Path.Combine(workspace.Root, "warm-up.sock"));
+        }
+
+        var (code, problem) = await Tools.RunAsync("chattr", "+i", workspace.Root);
+        if (code != 0)
+        {
+            Assert.Ignore($"needs root, and a file system with immutable folders: {problem}");
+        }
+
+        try
+        {
+            Assert.That(EpollWarmUp.Run(_transport, workspace.Root, () => false), Is.Zero);
+            Assert.That(File.Exists(Path.Combine(workspace.Root, "warm-up.sock")));
+        }
+        finally
+        {
+            _ = await Tools.RunAsync("chattr", "-i", workspace.Root);
+        }
     }
 
     [TestCase("no such folder")]
@@ -62,7 +105,7 @@ internal sealed class EpollTransportTests
             Directory.CreateDirectory(path);
         }
 
-        Assert.That(EpollWarmUp.Run(_transport, path), Is.Zero);
+        Assert.That(EpollWarmUp.Run(_transport, path, () => false), Is.Zero);
     }
 
     [Test]

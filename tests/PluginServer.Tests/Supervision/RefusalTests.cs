@@ -67,6 +67,23 @@ internal sealed class RefusalTests
     }
 
     [Test]
+    public async Task A_rejected_edit_that_is_put_right_to_what_runs_is_said_to_be()
+    {
+        await using var server = await TestServer.StartAsync(_workspace);
+        var sound = await File.ReadAllTextAsync(_workspace.ConfigFile);
+        await File.WriteAllTextAsync(_workspace.ConfigFile, sound.Replace("\"plugin\"", "\"plugni\"", StringComparison.Ordinal));
+        Assert.That((await server.Reloader.FilesChangedAsync().Within()).Accepted, Is.False);
+        await File.WriteAllTextAsync(_workspace.ConfigFile, sound);
+        for (var time = 0; time < 2; time++)
+        {
+            Assert.That((await server.Reloader.FilesChangedAsync().Within()).Changes, Is.Empty);
+            Assert.That(server.Reloader.Status().Config.Applied);
+        }
+
+        Assert.That(server.Server.Events.Last.Count(happened => happened.Text == "revision 1 goes on: what was rejected has been put right"), Is.EqualTo(1));
+    }
+
+    [Test]
     public async Task A_dependency_for_another_architecture_leaves_the_old_version_answering_and_a_good_one_then_swaps()
     {
         _workspace.With("VersionOne").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "VersionOne" } ]""");
