@@ -2,13 +2,14 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
-using PluginServer.Supervision;
+using PluginServer.Networking;
 
 namespace PluginServer.Administration;
 
@@ -32,24 +33,26 @@ internal sealed class AdminEndpoint : IAsyncDisposable
 
     public string TokenFile { get; }
 
-    public static Task<AdminEndpoint> StartAsync(ServerConfig config, Reloader reloader, ILoggerFactory logs) =>
-        StartAsync(config, AdminCalls.Of(reloader), logs);
-
-    /// <summary>Takes the state directory as claimed; whoever starts it stops it before another host may claim that.</summary>
-    public static async Task<AdminEndpoint> StartAsync(ServerConfig config, AdminCalls calls, ILoggerFactory logs)
+    /// <param name="config">What runs.</param>
+    /// <param name="calls">What it asks of the host.</param>
+    /// <param name="logs">Where it says what happens.</param>
+    /// <param name="credentials">Of <c>admin.tls</c>, where there is such a section.</param>
+    /// <remarks>Takes the state directory as claimed; whoever starts it stops it before another host may claim that.</remarks>
+    public static async Task<AdminEndpoint> StartAsync(ServerConfig config, AdminCalls calls, ILoggerFactory logs, TlsCredentials? credentials = null)
     {
         var log = logs.CreateLogger(Log.Category);
+        var tls = config.Admin.Tls is { } section && credentials is not null ? new AdminTls(section, credentials, TimeProvider.System, log) : null;
         var token = AdminToken.Create(config.StateDirectory);
         var listeners = AdminListeners.Open(config, log);
         try
         {
             // Without a socket the server would choose an address of its own.
-            var app = listeners.All.Any() ? Build(config, calls, token, listeners, logs) : null;
+            var app = listeners.All.Any() ? Build(config, calls, token, tls, listeners, logs) : null;
             await (app?.StartAsync() ?? Task.CompletedTask);
             var admin = new AdminEndpoint(listeners, app, token);
             if (admin.Address is { } address)
             {
-                Log.AdministrationListens(log, $"http://{address}", token.File);
+                Log.AdministrationListens(log, $"{(tls is null ? "http" : "https")}://{address}", token.File);
             }
 
             return admin;
@@ -74,7 +77,7 @@ internal sealed class AdminEndpoint : IAsyncDisposable
     }
 
     // Empty, so that no ASPNETCORE_ variable and no appsettings.json opens a port or changes what is logged.
-    private static WebApplication Build(ServerConfig config, AdminCalls calls, AdminToken token, AdminListeners listeners, ILoggerFactory logs)
+    private static WebApplication Build(ServerConfig config, AdminCalls calls, AdminToken token, AdminTls? tls, AdminListeners listeners, ILoggerFactory logs)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Services.AddRoutingCore();
@@ -90,12 +93,18 @@ internal sealed class AdminEndpoint : IAsyncDisposable
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             foreach (var socket in listeners.All)
             {
-                kestrel.Listen(socket.LocalEndPoint!);
+                kestrel.Listen(socket.LocalEndPoint!, listen =>
+                {
+                    if (socket == listeners.Http && tls is not null)
+                    {
+                        listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = context => ValueTask.FromResult(tls.Select(context.ClientHelloInfo.ServerName)) });
+                    }
+                });
             }
         });
         var app = builder.Build();
-        app.Use(new AdminGuard(config.Admin, token).InvokeAsync);
-        AdminRoutes.Map(app, calls, token);
+        app.Use(new AdminGuard(config.Admin, token, tls).InvokeAsync);
+        AdminRoutes.Map(app, calls, token, app.Lifetime.ApplicationStopping);
         return app;
     }
 

@@ -2,13 +2,13 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
-using Newtonsoft.Json.Linq;
+using Microsoft.Extensions.Primitives;
 using PluginServer.Configuration;
 
 namespace PluginServer.Administration;
 
 /// <summary>Stands before every call: nothing else sees a request that is not allowed.</summary>
-internal sealed class AdminGuard(AdminConfig config, AdminToken token)
+internal sealed class AdminGuard(AdminConfig config, AdminToken token, AdminTls? tls)
 {
     /// <summary>No call has a body; this is for clients that send an empty object.</summary>
     public const int LongestBody = 4096;
@@ -29,26 +29,29 @@ internal sealed class AdminGuard(AdminConfig config, AdminToken token)
         }
 
         // A page that a browser got from elsewhere may have its own name point here, but it cannot send another name.
-        if (!IsOwn(request.Host.Host))
+        if (!IsOwn(request.Host.Host, context.Connection.LocalIpAddress))
         {
-            return Refuse(context, StatusCodes.Status403Forbidden, $"the Host header must be {config.Address} or localhost");
+            return Refuse(context, StatusCodes.Status403Forbidden, $"the Host header must be {config.AddressText} or localhost");
         }
 
-        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method) && !token.Accepts(request.Headers.Authorization))
+        // A browser sends what it was once told to whoever makes it, so that may only read.
+        var reads = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
+        if (!(reads && config.IsLocal) && !token.Accepts(request.Headers.Authorization) && !(reads && token.AcceptsPassword(request.Headers.Authorization)))
         {
-            context.Response.Headers.WWWAuthenticate = "Bearer";
+            context.Response.Headers.WWWAuthenticate = reads ? new StringValues(["Basic realm=\"PluginServer: any name, and the token as the password\"", "Bearer"]) : "Bearer";
             return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {token.File}");
         }
 
         return next(context);
     }
 
-    private bool IsOwn(string host) =>
+    private bool IsOwn(string host, IPAddress? local) =>
         string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(host, out var address) && address.Equals(config.Address));
+        || (IPAddress.TryParse(host, out var address) && address.MapToIPv6().Equals((config.Address ?? local)?.MapToIPv6()))
+        || tls?.IsFor(host) == true;
 
     private static Task Refuse(HttpContext context, int status, string message) =>
-        AdminRoutes.WriteAsync(context, status, new JObject { ["error"] = message });
+        AdminRoutes.RefuseAsync(context, status, message);
 
     private static void AddHeaders(IHeaderDictionary headers)
     {

@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text.Json;
 using Newtonsoft.Json.Linq;
 using PluginServer.Configuration;
+using PluginServer.Diagnostics;
 using PluginServer.Supervision;
 
 namespace PluginServer.Administration;
@@ -15,6 +17,10 @@ internal static class AdminJson
         ["startedAt"] = Moment(status.StartedAt),
         ["revision"] = status.Revision,
         ["tokenFile"] = tokenFile,
+        ["ready"] = status.Ready,
+        ["activeConnections"] = status.ActiveConnections,
+        ["maxConnections"] = status.MaxConnections,
+        ["problems"] = new JArray(status.Problems.Select(Of)),
         ["config"] = Of(status.Config),
         ["endpoints"] = new JArray(status.Endpoints.Select(Of)),
         ["plugins"] = new JArray(status.Plugins.Select(Of)),
@@ -26,6 +32,39 @@ internal static class AdminJson
         json.Add(outcome.Accepted ? new JProperty("changes", new JArray(outcome.Changes)) : new JProperty("errors", Of(outcome.Errors)));
         return json;
     }
+
+    public static JArray Of(ConnectionReport report) => new(report.Connections.Select(connection => new JObject
+    {
+        ["id"] = connection.Id,
+        ["endpoint"] = connection.Endpoint,
+        ["remoteAddress"] = connection.Remote,
+        ["plugin"] = connection.Plugin,
+        ["generation"] = connection.Generation,
+        ["age"] = Span(connection.Age),
+        ["idle"] = Span(connection.Idle),
+        ["bytesReceived"] = connection.BytesReceived,
+        ["bytesSent"] = connection.BytesSent,
+    }));
+
+    public static JObject Of(HostEvent happened) => new()
+    {
+        ["number"] = happened.Number,
+        ["at"] = Moment(happened.At),
+        ["kind"] = JsonNamingPolicy.CamelCase.ConvertName(happened.Kind.ToString()),
+        ["endpoint"] = happened.Endpoint,
+        ["plugin"] = happened.Plugin,
+        ["generation"] = happened.Generation,
+        ["text"] = happened.Text,
+    };
+
+    public static JObject Of(string endpoint, DrainOutcome outcome) => new()
+    {
+        ["endpoint"] = endpoint,
+        ["finished"] = outcome.Finished,
+        ["closed"] = outcome.Closed,
+        ["cut"] = outcome.Cut,
+        ["complete"] = outcome.IsComplete,
+    };
 
     /// <summary>An error as it came over the wire, in the words of every other place.</summary>
     public static string ErrorLine(JToken error) =>
@@ -65,12 +104,21 @@ internal static class AdminJson
         ["acceptorRestarts"] = endpoint.AcceptorRestarts,
         ["acceptErrors"] = endpoint.AcceptErrors,
         ["activeConnections"] = endpoint.ActiveConnections,
+        ["maxConnections"] = endpoint.MaxConnections,
         ["acceptedConnections"] = endpoint.AcceptedConnections,
         ["rejectedConnections"] = endpoint.RejectedConnections,
         ["rejectedByReason"] = new JObject(endpoint.RejectedByReason.Select(reason => new JProperty(reason.Reason, reason.Count))),
         ["handlerFaults"] = endpoint.HandlerFaults,
         ["bytesReceived"] = endpoint.BytesReceived,
         ["bytesSent"] = endpoint.BytesSent,
+    };
+
+    private static JObject Of(Problem problem) => new()
+    {
+        ["kind"] = problem.Kind,
+        ["endpoint"] = problem.Endpoint,
+        ["plugin"] = problem.Plugin,
+        ["text"] = problem.Text,
     };
 
     private static JObject Of(PluginStatus plugin) => new()
@@ -88,11 +136,12 @@ internal static class AdminJson
         var json = new JObject
         {
             ["number"] = generation.Number,
+            ["version"] = generation.Version,
             ["sha256"] = generation.Sha256,
             ["state"] = generation.State,
             ["connections"] = generation.Connections,
             ["loadedAt"] = Moment(generation.LoadedAt),
-            ["oldestConnectionAge"] = generation.OldestConnectionAge is { } age ? TimeSpan.FromSeconds((long)age.TotalSeconds).ToString("c") : null,
+            ["oldestConnectionAge"] = Span(generation.OldestConnectionAge),
             ["drainDeadline"] = generation.DrainDeadline is { } deadline ? Moment(deadline) : null,
             ["processId"] = null,
         };
@@ -113,6 +162,8 @@ internal static class AdminJson
             json[name] = value;
         }
     }
+
+    private static string? Span(TimeSpan? span) => span is { } known ? TimeSpan.FromSeconds((long)known.TotalSeconds).ToString("c") : null;
 
     private static string Moment(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 }

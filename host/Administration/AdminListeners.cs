@@ -51,8 +51,14 @@ internal sealed class AdminListeners : IDisposable
         Socket? socket = null;
         try
         {
-            socket = new Socket(config.Address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            socket.Bind(new IPEndPoint(config.Address, config.Port));
+            var address = config.Address ?? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any);
+            socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            if (address.AddressFamily == AddressFamily.InterNetworkV6)
+            {
+                socket.DualMode = config.Address is null;
+            }
+
+            socket.Bind(new IPEndPoint(address, config.Port));
 
             // Now, and not when the server starts: two sockets may be bound to one port until one of them listens.
             socket.Listen();
@@ -83,6 +89,6 @@ internal sealed class AdminListeners : IDisposable
     {
         SocketError.AddressAlreadyInUse => $"port {config.Port} is in use{(PortOwner.Find(config.Port) is { } owner ? $" by {owner}" : "")}; choose another with \"admin\": {{ \"port\": ... }}",
         SocketError.AccessDenied => $"port {config.Port} needs more rights than this process has; choose one above 1023 with \"admin\": {{ \"port\": ... }}",
-        _ => $"cannot listen on {new IPEndPoint(config.Address, config.Port)}: {error}",
+        _ => $"cannot listen on {config.AddressText}, port {config.Port}: {error}",
     };
 }

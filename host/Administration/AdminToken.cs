@@ -7,6 +7,7 @@ namespace PluginServer.Administration;
 internal sealed class AdminToken
 {
     private const string Scheme = "Bearer ";
+    private const string BasicScheme = "Basic ";
     private readonly byte[] _secret;
 
     private AdminToken(string file, string secret)
@@ -31,9 +32,22 @@ internal sealed class AdminToken
         return new AdminToken(file, secret);
     }
 
+    /// <summary>Whether an Authorization header has it as the password of RFC 7617, under any name: what browsers ask a person for.</summary>
+    public bool AcceptsPassword(string? authorization) =>
+        authorization is not null
+        && authorization.StartsWith(BasicScheme, StringComparison.OrdinalIgnoreCase)
+        && Decoded(authorization[BasicScheme.Length..].Trim()) is { } pair
+        && CryptographicOperations.FixedTimeEquals(pair.AsSpan(pair.AsSpan().IndexOf((byte)':') + 1), _secret);
+
     /// <summary>Whether an Authorization header bears it; takes as long for a near miss as for a far one.</summary>
     public bool Accepts(string? authorization) =>
         authorization is not null
         && authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
         && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(authorization[Scheme.Length..].Trim()), _secret);
+
+    private static byte[]? Decoded(string text)
+    {
+        var bytes = new byte[text.Length];
+        return Convert.TryFromBase64String(text, bytes, out var length) ? bytes[..length] : null;
+    }
 }

@@ -4,6 +4,7 @@ using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
+using PluginServer.Networking;
 using PluginServer.Plugins;
 using PluginServer.Supervision;
 
@@ -20,7 +21,8 @@ internal static class CheckCommand
             ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
             : null;
         var tls = read.Config is { } valid ? PreparedTls.Load(valid, TimeProvider.System.GetUtcNow(), []) : PreparedTls.None;
-        var errors = prepared is null ? read.Errors : [.. prepared.Errors, .. tls.Errors];
+        var admin = read.Config?.Admin.Tls is { } section ? TlsCredentials.Load(section, TimeProvider.System.GetUtcNow()).Errors : [];
+        var errors = prepared is null ? read.Errors : [.. prepared.Errors, .. tls.Errors, .. admin];
         if (json)
         {
             context.Output.WriteLine(ToJson(read.Config, prepared, tls, errors).ToString(Formatting.Indented));

@@ -7,7 +7,10 @@ namespace PluginServer.Administration;
 /// <param name="IsPlain">Without colour and style, see https://no-color.org.</param>
 internal sealed record CommandContext(TextWriter Output, TextWriter Error, bool IsTerminal, bool IsPlain = false)
 {
-    public Report Report => new(Output, IsTerminal, IsPlain);
+    public Report Report { get; } = new(Output, IsTerminal, IsPlain);
+
+    /// <summary>For what a person would be told, where a program reads the output.</summary>
+    public Report Silent { get; } = new(TextWriter.Null, false, true);
 
     /// <summary>Writes the lines to the error stream, for exit code 1.</summary>
     public int Fail(IEnumerable<string> lines)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace PluginServer.Administration;
 
@@ -52,14 +53,36 @@ internal static class CommandLine
         var explain = new Command("explain", "Show where each assembly of a plugin comes from, and what of its folder is ignored.") { plugin };
         explain.SetAction((parsed, _) => Task.FromResult(ExplainCommand.Run(context, parsed.GetValue(config)!, parsed.GetValue(plugin)!)));
 
-        var status = new Command("status", "Show what the running host does. Exit 0, or 4 when no host answers.") { json };
-        status.SetAction((parsed, cancellation) => StatusCommand.RunAsync(context, parsed.GetValue(config)!, parsed.GetValue(json), cancellation));
+        var watch = new Option<bool>("--watch", "-w") { Description = "Show it again every two seconds, until Ctrl-C; with --json one object a line." };
+        var status = new Command("status", "Show what is wrong, and what the running host does. Exit 0, or 4 when no host answers.") { json, watch };
+        status.SetAction((parsed, cancellation) => parsed.GetValue(watch)
+            ? StatusCommand.WatchAsync(context, parsed.GetValue(config)!, parsed.GetValue(json), cancellation)
+            : StatusCommand.RunAsync(context, parsed.GetValue(config)!, parsed.GetValue(json), cancellation));
 
-        var reload = new Command("reload", "Have the running host apply the configuration and changed plugins now, and wait. Exit 0; 1: rejected, the old keeps running; 4: no host answers.");
-        reload.SetAction((parsed, cancellation) => ChangeCommand.ReloadAsync(context, parsed.GetValue(config)!, cancellation));
+        var reload = new Command("reload", "Have the running host apply the configuration and changed plugins now, and wait. Exit 0; 1: rejected, the old keeps running; 4: no host answers.") { json };
+        reload.SetAction((parsed, cancellation) => ChangeCommand.ReloadAsync(context, parsed.GetValue(config)!, parsed.GetValue(json), cancellation));
 
-        var rollback = new Command("rollback", "Have the running host go back to the build of a plugin that served before. Exit 0; 1: rejected; 4: no host answers.") { plugin };
-        rollback.SetAction((parsed, cancellation) => ChangeCommand.RollbackAsync(context, parsed.GetValue(config)!, parsed.GetValue(plugin)!, cancellation));
+        var rollback = new Command("rollback", "Have the running host go back to the build of a plugin that served before. Exit 0; 1: rejected; 4: no host answers.") { plugin, json };
+        rollback.SetAction((parsed, cancellation) => ChangeCommand.RollbackAsync(context, parsed.GetValue(config)!, parsed.GetValue(plugin)!, parsed.GetValue(json), cancellation));
+
+        var endpoint = new Argument<string>("ENDPOINT") { Description = "The endpoint's name, as status shows it." };
+        var timeout = new Option<TimeSpan?>("--timeout") { Description = "How long those inside may take before they are cut, like 00:00:30; the default is shutdownTimeout of the configuration." };
+        timeout.Validators.Add(static result =>
+        {
+            if (result.Tokens is [var token] && !(TimeSpan.TryParseExact(token.Value, "c", CultureInfo.InvariantCulture, out var time) && time >= TimeSpan.Zero))
+            {
+                result.AddError($"--timeout is \"{token.Value}\"; it must be a time like 00:00:30");
+            }
+        });
+        timeout.CustomParser = static result => TimeSpan.TryParseExact(result.Tokens[0].Value, "c", CultureInfo.InvariantCulture, out var time) ? time : null;
+        var pause = new Command("pause", "Have an endpoint stop accepting: its socket stays open, and clients wait in the backlog. Exit 0; 1: there is no such endpoint; 4: no host answers.") { endpoint, json };
+        pause.SetAction((parsed, cancellation) => ChangeCommand.SwitchAsync(context, parsed.GetValue(config)!, "pause", parsed.GetValue(endpoint)!, parsed.GetValue(json), cancellation));
+
+        var resume = new Command("resume", "Have an endpoint accept again after a pause or a drain. Exit 0; 1: there is no such endpoint; 4: no host answers.") { endpoint, json };
+        resume.SetAction((parsed, cancellation) => ChangeCommand.SwitchAsync(context, parsed.GetValue(config)!, "resume", parsed.GetValue(endpoint)!, parsed.GetValue(json), cancellation));
+
+        var drain = new Command("drain", "Have an endpoint stop accepting and its handlers finish, cut what is left at the timeout, and say what became of them. Exit 0; 3: some were cut; 1: there is no such endpoint, or somebody resumed it meanwhile; 4: no host answers.") { endpoint, timeout, json };
+        drain.SetAction((parsed, cancellation) => DrainCommand.RunAsync(context, parsed.GetValue(config)!, parsed.GetValue(endpoint)!, parsed.GetValue(timeout), parsed.GetValue(json), cancellation));
 
         root.Subcommands.Add(run);
         root.Subcommands.Add(check);
@@ -67,6 +90,9 @@ internal static class CommandLine
         root.Subcommands.Add(status);
         root.Subcommands.Add(reload);
         root.Subcommands.Add(rollback);
+        root.Subcommands.Add(pause);
+        root.Subcommands.Add(resume);
+        root.Subcommands.Add(drain);
         return root;
     }
 }

@@ -8,7 +8,41 @@ internal sealed class Report(TextWriter output, bool isTerminal, bool plain)
     /// <summary>Spectre.Console makes its table of the widths of characters at the first use, and not safely for two threads.</summary>
     private static readonly Lock _writing = new();
 
+    private const int BarWidth = 30;
+    private const string Home = "\e[H";
+    private const string ToEndOfLine = "\e[K";
+    private const string ToEndOfScreen = "\e[J";
+    private int _progress;
+
     public void Line(string text) => output.WriteLine(text);
+
+    /// <summary>Draws over what was drawn before: on a terminal that can, in the same place.</summary>
+    public void Screen(Action<Report> draw)
+    {
+        if (!isTerminal || plain)
+        {
+            draw(this);
+            output.WriteLine();
+            return;
+        }
+
+        using var screen = new StringWriter();
+        draw(new Report(screen, isTerminal, plain));
+        output.Write(Home + screen.ToString().ReplaceLineEndings(ToEndOfLine + Environment.NewLine) + ToEndOfScreen);
+    }
+
+    /// <summary>How far something has come, on a line that the next call draws over.</summary>
+    public void Progress(string what, int done, int total, string note)
+    {
+        var filled = total == 0 ? BarWidth : BarWidth * done / total;
+        var line = $"{what} [{new string('#', filled)}{new string('.', BarWidth - filled)}] {note}";
+        output.Write($"\r{line.PadRight(_progress)}");
+        output.Flush();
+        _progress = line.Length;
+    }
+
+    /// <summary>What is written next begins on a line of its own.</summary>
+    public void EndProgress() => output.Write($"\r{new string(' ', _progress)}\r");
 
     public void Table(string[] columns, IReadOnlyList<string[]> rows)
     {

@@ -24,6 +24,12 @@ internal static class RunCommand
             return context.Fail(read.Errors.Select(error => error.ToString()));
         }
 
+        var tls = config.Admin.Tls is { } section ? TlsCredentials.Load(section, TimeProvider.System.GetUtcNow()) : null;
+        if (tls is { Credentials: null })
+        {
+            return context.Fail(tls.Errors.Select(error => error.ToString()));
+        }
+
         using var cutNow = new CancellationTokenSource();
         var stop = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         void OnSignal(PosixSignalContext signal)
@@ -43,6 +49,7 @@ internal static class RunCommand
             using var systemd = SystemdNotify.OfProcess(TimeProvider.System, logs.CreateLogger(Log.Category));
             await using var watcher = new ChangeWatcher(TimeProvider.System, logs.CreateLogger(Log.Category));
             watcher.Watch(file, config.PluginDirectory, [.. config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct()], config.CredentialFiles);
+            using var export = OtlpExport.Start(StatusReport.Version);
             var transports = Transports.OfSystem(TimeProvider.System, SystemdSockets.OfProcess());
             using var server = await Server.StartAsync(config, logs, TimeProvider.System, transports).WaitAsync(cutNow.Token);
             using var reloader = new Reloader(server, file, watcher, logs.CreateLogger(Log.Category), TimeProvider.System);
@@ -51,7 +58,7 @@ internal static class RunCommand
                 signal.Cancel = true;
                 _ = ReloadAsync(reloader, systemd);
             });
-            await using var admin = await AdminEndpoint.StartAsync(config, reloader, logs);
+            await using var admin = await AdminEndpoint.StartAsync(config, AdminCalls.Of(server, reloader), logs, tls?.Credentials);
             Announce(context, server);
             server.LogServing();
             transports.WarmUp(config.Endpoints.Select(endpoint => endpoint.Transport), config.StateDirectory, () => server.Places.Taken > 0);
@@ -81,11 +88,14 @@ internal static class RunCommand
 
     private static ILoggerFactory CreateLogs(LogFormat format, bool isPlain) => LoggerFactory.Create(logging =>
     {
-        logging.SetMinimumLevel(LogLevel.Information);
+        // A plugin has a level of its own, which may be changed while it runs; what it lets through is written.
+        logging.SetMinimumLevel(LogLevel.Trace);
+        logging.AddFilter(static (category, level) => category != Log.Category || level >= LogLevel.Information);
         if (format == LogFormat.Json)
         {
             logging.AddJsonConsole(console =>
             {
+                console.IncludeScopes = true;
                 console.UseUtcTimestamp = true;
                 console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
             });
@@ -95,6 +105,7 @@ internal static class RunCommand
             logging.AddSimpleConsole(console =>
             {
                 console.SingleLine = true;
+                console.IncludeScopes = true;
                 console.ColorBehavior = isPlain ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
                 console.UseUtcTimestamp = true;
                 console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";

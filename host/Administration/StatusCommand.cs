@@ -1,83 +1,95 @@
 using System.Net;
+using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Administration;
 
-/// <summary>Shows what the running host does.</summary>
+/// <summary>Shows what the running host does: once, or over and over.</summary>
 internal static class StatusCommand
 {
-    public static async Task<int> RunAsync(CommandContext context, string file, bool json, CancellationToken cancellationToken)
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+
+    public static Task<int> RunAsync(CommandContext context, string file, bool json, CancellationToken cancellationToken) =>
+        RemoteVerb.RunAsync(context, file, HttpMethod.Get, "/api/status", json, Print, cancellationToken);
+
+    /// <summary>Until it is cancelled, which is success, or no host answers: on a terminal always in the same place; otherwise one after the other,
+    /// as JSON one object a line.</summary>
+    public static async Task<int> WatchAsync(CommandContext context, string file, bool json, CancellationToken cancellationToken)
     {
-        ControlAnswer answer;
         try
         {
-            answer = await ControlClient.SendAsync(HttpMethod.Get, "/api/status", file, cancellationToken);
+            while (true)
+            {
+                var answer = await ControlClient.SendAsync(HttpMethod.Get, "/api/status", file, cancellationToken);
+                if (answer is not { Status: 200, Json: { } status })
+                {
+                    return context.Fail([$"the host answered {answer.Status} to /api/status"]);
+                }
+
+                if (json)
+                {
+                    context.Output.WriteLine(status.ToString(Formatting.None));
+                }
+                else
+                {
+                    context.Report.Screen(report => Print(report, status));
+                }
+
+                await context.Output.FlushAsync(cancellationToken);
+                await Task.Delay(Interval, cancellationToken);
+            }
         }
         catch (NoHostException problem)
         {
             return context.NoHost(problem);
         }
-
-        if (answer is not { Status: 200, Json: { } status })
+        catch (OperationCanceledException)
         {
-            return context.Fail([$"the host answered {answer.Status} to /api/status"]);
+            return 0;
         }
-
-        if (json)
-        {
-            context.Output.Write(answer.Text);
-        }
-        else
-        {
-            Print(context.Report, status);
-        }
-
-        return 0;
     }
 
-    private static void Print(Report report, JObject status)
+    private static int Print(Report report, JObject status)
     {
         var config = status["config"]!;
-        report.Line($"PluginServer {status["version"]}, pid {status["pid"]}, since {status["startedAt"]}, revision {status["revision"]}, {config["path"]}");
-        if ((string?)config["state"] == "rejected")
-        {
-            report.Line("The present file was rejected, what was accepted before runs on:");
-            foreach (var error in config["errors"]!)
-            {
-                report.Line($"  {AdminJson.ErrorLine(error)}");
-            }
-
-            report.Line($"It is tried again when this changes: {string.Join(", ", config["waitsFor"]!)}");
-        }
-
+        PrintProblems(report, status);
+        report.Line($"PluginServer {status["version"]}, pid {status["pid"]}, since {status["startedAt"]}, revision {status["revision"]}, {config["path"]}{((bool)status["ready"]! ? "" : ", stopping")}");
         report.Table(
             ["Endpoint", "Address", "Plugin", "Handler", "Generation", "State", "Connections", "Accepted", "Rejected", "Faults"],
             [.. status["endpoints"]!.Select(endpoint => Cells(endpoint, "name", "", "plugin", "handler", "generation", "state", "activeConnections", "acceptedConnections", "rejectedConnections", "handlerFaults"))]);
         report.Table(
             ["Plugin", "Version", "Generation", "State", "Build", "Connections", "Oldest", "Loaded"],
             [.. status["plugins"]!.SelectMany(plugin => plugin["generations"]!.Select(generation => (string[])
-                [$"{plugin["name"]}", $"{plugin["version"]}", .. Cells(generation, "number", "state", "sha256", "connections", "oldestConnectionAge", "loadedAt")]))]);
+                [$"{plugin["name"]}", .. Cells(generation, "version", "number", "state", "sha256", "connections", "oldestConnectionAge", "loadedAt")]))]);
         foreach (var plugin in status["plugins"]!)
         {
-            PrintProblems(report, plugin);
+            PrintDetails(report, plugin);
+        }
+
+        return 0;
+    }
+
+    /// <summary>First, for whoever looks at three in the morning.</summary>
+    private static void PrintProblems(Report report, JObject status)
+    {
+        var problems = status["problems"]!;
+        report.Line(problems.Any() ? "WRONG:" : "Nothing is wrong.");
+        foreach (var problem in problems)
+        {
+            report.Line($"  {problem["text"]}");
+        }
+
+        if (status["config"]!["waitsFor"] is JArray waitsFor)
+        {
+            report.Line($"  It is tried again when this changes: {string.Join(", ", waitsFor)}");
         }
     }
 
-    private static void PrintProblems(Report report, JToken plugin)
+    private static void PrintDetails(Report report, JToken plugin)
     {
         foreach (var generation in plugin["generations"]!.Where(generation => generation["leak"] is not null || generation["error"] is not null))
         {
             report.Line($"{plugin["name"]} generation {generation["number"]} {generation["state"]}: {generation["leak"] ?? generation["error"]}");
-        }
-
-        foreach (var generation in plugin["generations"]!.Where(generation => generation["strayFaults"] is not null))
-        {
-            report.Line($"{plugin["name"]} generation {generation["number"]}: {generation["strayFaults"]} exceptions outside of its handlers, see the log");
-        }
-
-        if ((string?)plugin["lastError"] is { } error)
-        {
-            report.Line($"{plugin["name"]}: last error: {error}");
         }
     }
 

@@ -20,9 +20,9 @@ internal static partial class ConfigKeys
     [
         new("admin", ConfigKind.Object, ByMember, "The administration endpoint: dashboard, health, metrics and the API."),
         Flag("admin.enabled", NextStart, true, "Whether there is an administration endpoint; the control socket is there either way."),
-        OnlyLoopback(new("admin.address", ConfigKind.Address, NextStart, "The IP address that the administration endpoint listens on.") { Default = "127.0.0.1" }, "which has no TLS to protect it there"),
+        new("admin.address", ConfigKind.Address, NextStart, "The IP address that the administration endpoint listens on; off loopback it needs TLS, and the token for every call.") { Default = "127.0.0.1" },
         Whole("admin.port", NextStart, 7070, 0, 65535, "The port of the administration endpoint; 0 takes any free one."),
-        .. Tls(OnlyAbsent(new("admin.tls", ConfigKind.Object, NextStart, "TLS of the administration endpoint; required where it is off loopback."), "which speaks plain HTTP on loopback")),
+        .. Tls(new("admin.tls", ConfigKind.Object, NextStart, "TLS of the administration endpoint; required where it is off loopback.")),
     ];
 
     private static ImmutableArray<ConfigKey> Plugins =>
@@ -34,7 +34,7 @@ internal static partial class ConfigKeys
         OneOf("plugins.*.dispatch", NextConnection, "Which threads run the plugin's handlers: inline on the socket loop, or the generation's own; auto moves those that keep blocking.", "auto", "inline", "own"),
         Time("plugins.*.drainTimeout", Live, null, "How long connections of a replaced build may go on after they have been told; null lets them go on until they end and never tells them.", zero: true),
         Words("plugins.*.sha256", NewGeneration, "The hash of the one build that may run, as `check` prints it.", "^[0-9A-Fa-f]{64}$", "64 hexadecimal digits"),
-        OnlyDefault(OneOf("plugins.*.logLevel", Live, "The least severe messages of the plugin that are logged.", "Information", "Trace", "Debug", "Warning", "Error", "Critical", "None")),
+        OneOf("plugins.*.logLevel", Live, "The least severe messages of the plugin that are logged.", "Information", "Trace", "Debug", "Warning", "Error", "Critical", "None"),
         OnlyAbsent(new("plugins.*.canary", ConfigKind.Object, Live, "How a new build proves itself on some connections before it gets them all."), "which gives a new build every new connection"),
         Whole("plugins.*.canary.percent", Live, null, 1, 100, "Share of the new connections that go to the new build."),
         Whole("plugins.*.canary.connections", Live, null, 1, 1_000_000_000, "Connections that the new build must serve before it gets them all."),

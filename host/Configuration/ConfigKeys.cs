@@ -47,7 +47,5 @@ internal static partial class ConfigKeys
     // Where a key's effect is still to be built its default is what there is.
     private static ConfigKey OnlyDefault(ConfigKey key) => key with { Supported = [key.Default!] };
 
-    private static ConfigKey OnlyLoopback(ConfigKey key, string meanwhile) => key with { Supported = ["127.0.0.0/8", "::1/128"], Meanwhile = meanwhile };
-
     private static ConfigKey OnlyAbsent(ConfigKey key, string meanwhile) => key with { Supported = [], Meanwhile = meanwhile };
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Security.Authentication;
+using Microsoft.Extensions.Logging;
 using Newtonsoft.Json.Linq;
 
 namespace PluginServer.Configuration;
@@ -22,11 +23,12 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
         Position = positions.Root,
     };
 
-    private static AdminConfig Admin(ConfigSection section) => new()
+    private AdminConfig Admin(ConfigSection section) => new()
     {
         Enabled = section.Read<bool>("enabled"),
-        Address = section.Read<IPAddress>("address")!,
+        Address = section.Read<IPAddress>("address"),
         Port = section.Read<int>("port"),
+        Tls = Tls(section.Section("tls")),
     };
 
     private PluginConfig Plugin(string name, ConfigSection section) => new()
@@ -34,6 +36,7 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
         Name = name,
         Settings = Settings(section),
         Dispatch = Enum.Parse<DispatchKind>(section.Read<string>("dispatch")!, ignoreCase: true),
+        LogLevel = Enum.Parse<LogLevel>(section.Read<string>("logLevel")!),
         DrainTimeout = section.Read<TimeSpan?>("drainTimeout"),
         Sha256 = section.Read<string>("sha256")?.ToLowerInvariant(),
         Position = positions.Of(section.Node!.Path),

@@ -48,7 +48,8 @@ internal static class ConfigReader
         var section = new ConfigSection(ConfigKeys.Root, root);
         new ConfigCheck(file, errors).Check(ConfigKeys.Root, root);
         new EndpointRules(positions, Path.GetDirectoryName(Path.GetFullPath(file))!, errors).Check(section.Items("endpoints"));
-        foreach (var tls in section.Items("endpoints").Select(endpoint => endpoint.Section("tls")))
+        new AdminRules(positions, errors).Check(section.Section("admin"));
+        foreach (var tls in section.Items("endpoints").Append(section.Section("admin")).Select(owner => owner.Section("tls")))
         {
             new TlsRules(positions, errors).Check(tls);
         }

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace PluginServer.Configuration;
 
 /// <summary>What plugins.json says of one plugin, apart from the endpoints it serves.</summary>
@@ -10,6 +12,9 @@ internal sealed record PluginConfig
 
     /// <summary>Which threads run its handlers.</summary>
     public DispatchKind Dispatch { get; init; }
+
+    /// <summary>The least severe of its log entries that are written.</summary>
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
 
     /// <summary>After a swap: null lets the connections of the replaced build go on, untold; otherwise they are told, and cut then.</summary>
     public TimeSpan? DrainTimeout { get; init; }

@@ -19,11 +19,11 @@ internal sealed class EventStream(TimeProvider time)
     /// <summary>The last ones, the oldest first.</summary>
     public IEnumerable<HostEvent> Last => _last;
 
-    public void Publish(HostEventKind kind, string text, string? plugin = null, int? generation = null)
+    public void Publish(HostEventKind kind, string text, string? plugin = null, int? generation = null, string? endpoint = null)
     {
         lock (_gate)
         {
-            var happened = new HostEvent(++_number, time.GetUtcNow(), kind, text, plugin, generation);
+            var happened = new HostEvent(++_number, time.GetUtcNow(), kind, text, plugin, generation, endpoint);
             _last = _last.Enqueue(happened);
             if (_number > Kept)
             {
@@ -42,6 +42,8 @@ internal sealed class EventStream(TimeProvider time)
         var channel = Channel.CreateBounded<HostEvent>(new BoundedChannelOptions(Kept) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
         lock (_gate)
         {
+            // A number of a host before this one says nothing.
+            after = after > _number ? 0 : after;
             foreach (var happened in _last.Where(happened => happened.Number > after))
             {
                 channel.Writer.TryWrite(happened);
@@ -74,7 +76,8 @@ internal sealed class EventStream(TimeProvider time)
 /// <param name="Text">For a person.</param>
 /// <param name="Plugin">The plugin it is about, if it is about one.</param>
 /// <param name="Generation">And its generation.</param>
-internal sealed record HostEvent(long Number, DateTimeOffset At, HostEventKind Kind, string Text, string? Plugin, int? Generation);
+/// <param name="Endpoint">The endpoint it is about, if it is about one.</param>
+internal sealed record HostEvent(long Number, DateTimeOffset At, HostEventKind Kind, string Text, string? Plugin, int? Generation, string? Endpoint);
 
 /// <summary>The kinds of things that happen to a host.</summary>
 internal enum HostEventKind
@@ -99,4 +102,28 @@ internal enum HostEventKind
 
     /// <summary>A person went back to the build before.</summary>
     RolledBack,
+
+    /// <summary>A handler let an exception escape; of a storm, the first, and once a second how many more.</summary>
+    Fault,
+
+    /// <summary>An endpoint should accept and cannot.</summary>
+    Failed,
+
+    /// <summary>It accepts again.</summary>
+    Recovered,
+
+    /// <summary>A person had an endpoint stop accepting.</summary>
+    Paused,
+
+    /// <summary>And accept again.</summary>
+    Resumed,
+
+    /// <summary>Those inside were asked to finish, and have, or were cut.</summary>
+    Drained,
+
+    /// <summary>A person had a connection cut.</summary>
+    Cut,
+
+    /// <summary>The host stops.</summary>
+    Stopping,
 }

@@ -9,11 +9,22 @@ internal static class FaultText
     /// <summary>In characters; what is longer is cut there.</summary>
     public const int Longest = 16 * 1024;
 
+    private const int LongestLine = 300;
+
     /// <summary>With its stack and inner exceptions.</summary>
     public static string Of(Exception error) => Bounded(error, static error => error.ToString());
 
     /// <summary>What it says.</summary>
     public static string MessageOf(Exception error) => Bounded(error, static error => error.Message);
+
+    /// <summary>What fits on a line of it.</summary>
+    public static string FirstLine(string text)
+    {
+        var line = text.AsSpan();
+        var end = line.IndexOfAny('\r', '\n');
+        line = end < 0 ? line : line[..end];
+        return line.Length <= LongestLine ? line.ToString() : $"{WellFormed(line[..LongestLine].ToString())}...";
+    }
 
     private static string Bounded(Exception error, Func<Exception, string?> read)
     {

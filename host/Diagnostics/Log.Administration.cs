@@ -14,6 +14,9 @@ internal static partial class Log
     [LoggerMessage(403, LogLevel.Warning, "No control socket: {Reason}; the verbs of the command line do not reach this host")]
     public static partial void ControlSocketUnavailable(ILogger log, string reason);
 
+    [LoggerMessage(406, LogLevel.Error, "Administration keeps the certificate that it has: {Errors}")]
+    public static partial void AdministrationKeepsCertificate(ILogger log, string errors);
+
     [LoggerMessage(404, LogLevel.Warning, "systemd is not told how the host is: {Reason}")]
     public static partial void SystemdUnreachable(ILogger log, string reason);
 

@@ -85,6 +85,9 @@ internal static partial class Log
     [LoggerMessage(222, LogLevel.Warning, "Endpoint {Endpoint}: {Warning}")]
     public static partial void TlsWarning(ILogger log, string endpoint, string warning);
 
+    [LoggerMessage(223, LogLevel.Information, "Endpoint {Endpoint}: connection {Connection} from {Remote} was cut by an operator")]
+    public static partial void ConnectionCut(ILogger log, string endpoint, long connection, EndPoint remote);
+
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);
 

@@ -6,7 +6,7 @@ namespace PluginServer.Diagnostics;
 /// <summary>Keeps a storm of equal events to one line a second: the first is written as it is, the others are counted, and the
 /// count is written when the second is over.</summary>
 /// <remarks>A cause is forgotten once it has been quiet for a second.</remarks>
-internal sealed class StormLog(ILogger log, TimeProvider time) : IDisposable
+internal sealed class StormLog(ILogger log, EventStream events, TimeProvider time) : IDisposable
 {
     /// <summary>How many causes are told apart at a time; a plugin chooses what its exceptions are called.</summary>
     public const int MostCauses = 256;
@@ -79,6 +79,10 @@ internal sealed class StormLog(ILogger log, TimeProvider time) : IDisposable
         if (count > 0)
         {
             Log.Repeated(log, cause.Endpoint, count, cause.Event, cause.Kind);
+            if (cause.Event == StormCause.HandlerFault)
+            {
+                events.Publish(HostEventKind.Fault, $"{count} times more: {cause.Kind}", endpoint: cause.Endpoint);
+            }
         }
     }
 
@@ -130,6 +134,9 @@ internal sealed class StormLog(ILogger log, TimeProvider time) : IDisposable
 /// <param name="Kind">The kind of error.</param>
 internal readonly record struct StormCause(string Event, string Endpoint, string Kind)
 {
+    /// <summary>The event of an exception that a handler let escape.</summary>
+    public const string HandlerFault = "handler fault";
+
     private const int LongestKind = 100;
 
     /// <summary>Of an exception's text, the kind is the exception's type: what comes before its message.</summary>

@@ -20,6 +20,9 @@ internal enum AcceptFault
 /// AccessDenied of EPERM and EACCES, and the nameless SocketError of what it has no name for: ENOMEM, EPROTO, ENONET, ENOSR.</remarks>
 internal static class AcceptFaults
 {
+    /// <summary>How it is named in metrics.</summary>
+    public static string Name(Exception error) => error is SocketException socket ? socket.SocketErrorCode.ToString() : error.GetType().Name;
+
     public static AcceptFault Classify(SocketError error) => error switch
     {
         SocketError.OperationAborted or SocketError.NotSocket or SocketError.Shutdown or SocketError.InvalidArgument => AcceptFault.Stop,

@@ -1,12 +1,11 @@
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Logging;
 using PluginServer.Diagnostics;
 
 namespace PluginServer.Networking;
 
 /// <summary>The accept loop of one endpoint: a place, a socket, hand it over, again.</summary>
-internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, ILogger log, StormLog storms)
+internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time, Telemetry telemetry)
 {
     private readonly AdmissionControl _admission = new(endpoint, host);
     private readonly TaskCompletionSource _hasServed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -78,7 +77,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
         }
         catch (SocketException error)
         {
-            endpoint.Counters.CountAcceptError();
+            endpoint.Counters.Plugin.AcceptErrors.Count(AcceptFaults.Name(error));
             var fault = AcceptFaults.Classify(error.SocketErrorCode);
             if (fault != AcceptFault.Stop)
             {
@@ -133,7 +132,7 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             }
             catch (SocketException error)
             {
-                endpoint.Counters.CountAcceptError();
+                endpoint.Counters.Plugin.AcceptErrors.Count(AcceptFaults.Name(error));
                 var fault = AcceptFaults.Classify(error.SocketErrorCode);
                 if (fault == AcceptFault.Stop)
                 {
@@ -208,9 +207,9 @@ internal sealed class Acceptor(Endpoint endpoint, Places host, TimeProvider time
             return;
         }
 
-        if (storms.Admits(new StormCause("accept failed", endpoint.Name, error.ToString())))
+        if (telemetry.Storms.Admits(new StormCause("accept failed", endpoint.Name, error.ToString())))
         {
-            Log.AcceptBacksOff(log, endpoint.Name, error, delay);
+            Log.AcceptBacksOff(telemetry.Log, endpoint.Name, error, delay);
         }
 
         var released = endpoint.Descriptors.NextRelease;

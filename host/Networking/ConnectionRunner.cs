@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PluginServer.Plugins;
 
 namespace PluginServer.Networking;
@@ -34,12 +35,17 @@ internal sealed class ConnectionRunner(TimeProvider time)
     /// <summary>Calls the plugin. What it throws is in the task, and a synchronisation context that it leaves behind is not the thread's.</summary>
     private static Task Start(ServedConnection connection)
     {
-        var before = SynchronizationContext.Current;
+        var (before, binding) = (SynchronizationContext.Current, connection.Binding);
         try
         {
-            var binding = connection.Binding;
             var scope = connection.Scope = binding.CreateScope();
             var handler = connection.Handler = binding.Create(scope);
+            connection.Activity = connection.Home.Trace(connection);
+            if (binding.Generation.Logs)
+            {
+                LogScope.Current = new LogScope(connection.Endpoint, connection.Id);
+            }
+
             return handler.HandleAsync(connection, connection.Draining) ?? throw new InvalidOperationException("HandleAsync returned null instead of a task");
         }
         catch (Exception error)
@@ -49,6 +55,17 @@ internal sealed class ConnectionRunner(TimeProvider time)
         finally
         {
             SynchronizationContext.SetSynchronizationContext(before);
+
+            // What flows with the handler does not stay with this thread.
+            if (binding.Generation.Logs)
+            {
+                LogScope.Current = null;
+            }
+
+            if (connection.Activity is not null)
+            {
+                Activity.Current = null;
+            }
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed partial class Endpoint
         catch (Exception error) when (error is SocketException or ObjectDisposedException or InvalidOperationException)
         {
             // The peer went away in between, mostly.
-            Counters.CountAcceptError();
+            Counters.Plugin.AcceptErrors.Count(AcceptFaults.Name(error));
             socket.Dispose();
             binding?.Generation.ReturnLease();
             Access.Leave(remote.Number, hold);
@@ -80,17 +80,17 @@ internal sealed partial class Endpoint
     /// <summary>Counts a client that got no further, and says why, once a second for each reason. Who went away by itself is no news.</summary>
     public void Reject(ConnectionAddress remote, Rejection rejection)
     {
-        Counters.CountRejected(rejection.Reason);
-        if (rejection.Reason is not (RejectReason.Left or RejectReason.Cut) && storms.Admits(new StormCause("rejected", Name, RejectReasons.Name(rejection.Reason))))
+        Counters.Plugin.CountRejected(rejection.Reason);
+        if (rejection.Reason is not (RejectReason.Left or RejectReason.Cut) && telemetry.Storms.Admits(new StormCause("rejected", Name, RejectReasons.Name(rejection.Reason))))
         {
             var explanation = RejectReasons.Explain(rejection.Reason);
-            Log.ClientRejected(log, Name, remote.EndPoint, rejection.Detail is null ? explanation : $"{explanation}: {rejection.Detail}");
+            Log.ClientRejected(telemetry.Log, Name, remote.EndPoint, rejection.Detail is null ? explanation : $"{explanation}: {rejection.Detail}");
         }
     }
 
     private void Add(ServedConnection connection)
     {
-        Counters.CountAccepted();
+        connection.Counters.CountAccepted();
         Connections.Add(connection);
         _reaper.Watch(Connections);
         Access.Settle(connection);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using PluginServer.Configuration;
@@ -7,7 +9,7 @@ using PluginServer.Plugins;
 namespace PluginServer.Networking;
 
 /// <summary>One configured port at run time: its listener, who is connected, and the slot with its current handler.</summary>
-internal sealed partial class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transports transports, ConnectionRunner runner, Places host, TimeProvider time, DescriptorReserve descriptors, ILogger log, StormLog storms) : IDisposable
+internal sealed partial class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transports transports, ConnectionRunner runner, Places host, TimeProvider time, DescriptorReserve descriptors, Telemetry telemetry) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
     private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
@@ -45,6 +47,7 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
 
     public ConnectionRunner Runner => runner;
 
+    /// <summary>To put another handler in place, see <see cref="ServeBy"/>.</summary>
     public HandlerSlot Slot { get; } = new(handler);
 
     public AdmissionRule Admission => _admission;
@@ -58,7 +61,10 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
     /// <summary>Those who have come and are no connections yet.</summary>
     public HandshakeSet Handshakes { get; } = new();
 
-    public EndpointCounters Counters { get; } = new();
+    /// <summary>Exceptions of its handlers, lately.</summary>
+    public RecentFaults Faults { get; } = new(time);
+
+    public EndpointCounters Counters { get; } = new(handler.Generation.Build.Name);
 
     /// <summary>Takes over the live part of an edit: limits for everyone, the rest for those that come. Closes nothing.</summary>
     public void Update(EndpointConfig next)
@@ -75,7 +81,7 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
 
             if ((before.UnixMode, before.UnixOwner) != (next.UnixMode, next.UnixOwner) && _listener.SetOwner(next) is { } problem)
             {
-                Log.SocketFileNotChanged(log, next.Name, problem);
+                Log.SocketFileNotChanged(telemetry.Log, next.Name, problem);
             }
         }
 
@@ -96,6 +102,13 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
         }
     }
 
+    /// <summary>Has another handler serve the connections to come.</summary>
+    public void ServeBy(HandlerBinding next)
+    {
+        Counters.Serve(next.Generation.Build.Name);
+        Slot.Exchange(next);
+    }
+
     /// <summary>Closes the listening socket, which is broken, and opens another one at the same address and port.</summary>
     /// <exception cref="ListenException">It could not; the broken one is closed all the same.</exception>
     public void Reopen()
@@ -110,10 +123,16 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
     /// <summary>A connection has ended in this way.</summary>
     public void Book(ServedConnection connection, ConnectionOutcome outcome)
     {
-        Counters.Count(outcome);
-        if (log.IsEnabled(LogLevel.Debug))
+        connection.Activity?.End(outcome);
+        connection.Counters.Count(outcome);
+        if (telemetry.Instruments?.ConnectionDuration is { Enabled: true } durations)
         {
-            Log.ConnectionEnded(log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
+            Measure(durations, connection, outcome);
+        }
+
+        if (telemetry.Log.IsEnabled(LogLevel.Debug))
+        {
+            Log.ConnectionEnded(telemetry.Log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
         }
     }
 
@@ -141,10 +160,13 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
     /// <summary>At any time of a connection, and after it: a callback of <see cref="Connection.Closed"/> may come late.</summary>
     public void BookFault(ServedConnection connection, string error)
     {
-        Counters.CountHandlerFault();
-        if (storms.Admits(StormCause.Of("handler fault", Name, error)))
+        var (cause, generation) = (StormCause.Of(StormCause.HandlerFault, Name, error), connection.Generation);
+        Counters.OfPlugin(generation.Build.Name).HandlerFaults.Count(cause.Kind);
+        Faults.Count();
+        if (telemetry.Storms.Admits(cause))
         {
-            Log.HandlerFault(log, Name, connection.Id, connection.RemoteEndPoint, connection.Generation.Build.Name, connection.Generation.Number, error);
+            Log.HandlerFault(telemetry.Log, Name, connection.Id, connection.RemoteEndPoint, generation.Build.Name, generation.Number, error);
+            telemetry.Events.Publish(HostEventKind.Fault, $"connection {connection.Id} from {connection.RemoteEndPoint}: {FaultText.FirstLine(error)}", generation.Build.Name, generation.Number, Name);
         }
     }
 
@@ -152,4 +174,19 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
     public TimeSpan Age(ServedConnection connection) => time.GetElapsedTime(connection.AcceptedAt);
 
     public void Dispose() => _listener.Dispose();
+
+    /// <summary>An activity for a connection whose handler is about to start; null where nobody listens.</summary>
+    public Activity? Trace(ServedConnection connection) =>
+        telemetry.Instruments is { } instruments && instruments.Activities.HasListeners() ? ConnectionTrace.Start(instruments.Activities, connection) : null;
+
+    private void Measure(Histogram<double> durations, ServedConnection connection, ConnectionOutcome outcome)
+    {
+        var tags = new TagList { Tag.Endpoint(Name), Tag.Plugin(connection.Generation.Build.Name) };
+        if (CloseCauses.Name(outcome.Cause) is { } cause)
+        {
+            tags.Add(Tag.Error(cause));
+        }
+
+        durations.Record(outcome.Duration.TotalSeconds, tags);
+    }
 }

@@ -1,59 +1,147 @@
+using System.Collections.Immutable;
+using PluginServer.Plugins;
+
 namespace PluginServer.Networking;
 
-/// <summary>What has happened on one endpoint since it exists: accepted = active + ended, always.</summary>
+/// <summary>What has happened on one endpoint since it exists, by the plugins and generations that served it.</summary>
+/// <remarks>Any thread; nobody waits to count, but for the first connection of a generation.</remarks>
 internal sealed class EndpointCounters
 {
-    private readonly long[] _ended = new long[Enum.GetValues<CloseCause>().Length];
-    private readonly long[] _rejected = new long[Enum.GetValues<RejectReason>().Length];
-    private long _accepted;
-    private long _acceptErrors;
-    private long _acceptorRestarts;
-    private long _handlerFaults;
-    private long _received;
-    private long _sent;
+    private readonly Lock _gate = new();
 
-    public long Accepted => Interlocked.Read(ref _accepted);
+    /// <summary>Of generations that have been unloaded, one for each plugin.</summary>
+    private readonly Dictionary<string, GenerationCounters> _past = new(StringComparer.Ordinal);
+    private ImmutableArray<PluginCounters> _plugins = [];
+    private ImmutableArray<GenerationCounters> _generations = [];
+    private volatile PluginCounters _plugin;
+    private volatile GenerationCounters? _latest;
 
-    public long AcceptErrors => Interlocked.Read(ref _acceptErrors);
+    public EndpointCounters(string plugin) => _plugin = OfPlugin(plugin);
 
-    public long AcceptorRestarts => Interlocked.Read(ref _acceptorRestarts);
+    public long Accepted => Connections.Sum(static counters => counters.Accepted);
+
+    public long AcceptErrors => Plugins.Sum(static counters => counters.AcceptErrors.Total);
+
+    public long AcceptorRestarts => Plugins.Sum(static counters => counters.AcceptorRestarts);
 
     public long Cut => EndedByCause[(int)CloseCause.Cut];
 
     public long Ended => EndedByCause.Sum();
 
     /// <summary>How many ended of each <see cref="CloseCause"/>. Each is counted once, so that a picture of all is never at odds with itself.</summary>
-    public long[] EndedByCause => [.. _ended];
+    public long[] EndedByCause
+    {
+        get
+        {
+            var connections = Connections;
+            return [.. Enumerable.Range(0, CloseCauses.Count).Select(cause => connections.Sum(counters => counters.Ended[cause].Count))];
+        }
+    }
 
-    /// <summary>Exceptions of the plugin: a connection may have none, or several.</summary>
-    public long HandlerFaults => Interlocked.Read(ref _handlerFaults);
+    public long HandlerFaults => Plugins.Sum(static counters => counters.HandlerFaults.Total);
 
     /// <summary>Bytes of the connections that have ended.</summary>
-    public long Received => Interlocked.Read(ref _received);
+    public long Received => Connections.Sum(static counters => counters.Received);
 
     /// <summary>Closed before they got to a handler; none of them counts as accepted.</summary>
     public long Rejected => RejectedByReason.Sum();
 
     /// <summary>How many were rejected for each <see cref="RejectReason"/>.</summary>
-    public long[] RejectedByReason => [.. _rejected];
+    public long[] RejectedByReason
+    {
+        get
+        {
+            var rejected = Plugins.Select(static counters => counters.RejectedByReason).ToList();
+            return [.. rejected[0].Select((_, reason) => rejected.Sum(counts => counts[reason]))];
+        }
+    }
 
     /// <summary>Bytes of the connections that have ended.</summary>
-    public long Sent => Interlocked.Read(ref _sent);
+    public long Sent => Connections.Sum(static counters => counters.Sent);
 
-    public void CountAccepted() => Interlocked.Increment(ref _accepted);
+    /// <summary>Every plugin that it was ever bound to.</summary>
+    public ImmutableArray<PluginCounters> Plugins => _plugins;
 
-    public void CountAcceptError() => Interlocked.Increment(ref _acceptErrors);
+    /// <summary>The plugin that it is bound to.</summary>
+    public PluginCounters Plugin => _plugin;
 
-    public void CountAcceptorRestart() => Interlocked.Increment(ref _acceptorRestarts);
-
-    public void CountRejected(RejectReason reason) => Interlocked.Increment(ref _rejected[(int)reason]);
-
-    public void CountHandlerFault() => Interlocked.Increment(ref _handlerFaults);
-
-    public void Count(ConnectionOutcome outcome)
+    /// <summary>Of the generations that are not unloaded.</summary>
+    public ImmutableArray<GenerationCounters> Generations
     {
-        Interlocked.Add(ref _received, outcome.BytesReceived);
-        Interlocked.Add(ref _sent, outcome.BytesSent);
-        Interlocked.Increment(ref _ended[(int)outcome.Cause]);
+        get
+        {
+            lock (_gate)
+            {
+                Fold();
+                return _generations;
+            }
+        }
+    }
+
+    /// <summary>All that were ever counted: what is unloaded together, by plugin, and what is not.</summary>
+    public IReadOnlyList<GenerationCounters> Connections
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _past.Values, .. _generations];
+            }
+        }
+    }
+
+    /// <summary>What is rejected, and goes wrong, from now on is this plugin's.</summary>
+    public void Serve(string plugin) => _plugin = OfPlugin(plugin);
+
+    /// <summary>Where a connection of a generation is counted.</summary>
+    public GenerationCounters Of(PluginGeneration generation) => _latest is { } latest && latest.Generation == generation ? latest : Find(generation);
+
+    /// <summary>Where a fault of a plugin is counted.</summary>
+    public PluginCounters OfPlugin(string plugin)
+    {
+        lock (_gate)
+        {
+            if (_plugins.FirstOrDefault(known => known.Plugin == plugin) is { } known)
+            {
+                return known;
+            }
+
+            var counters = new PluginCounters(plugin);
+            _plugins = _plugins.Add(counters);
+            return counters;
+        }
+    }
+
+    private GenerationCounters Find(PluginGeneration generation)
+    {
+        lock (_gate)
+        {
+            Fold();
+            if (_generations.FirstOrDefault(known => known.Generation == generation) is not { } counters)
+            {
+                counters = new GenerationCounters(generation);
+                _generations = _generations.Add(counters);
+            }
+
+            return _latest = counters;
+        }
+    }
+
+    private void Fold()
+    {
+        foreach (var gone in _generations.Where(static counters => counters.Generation.State == GenerationState.Unloaded).ToList())
+        {
+            // A new one: whoever reads what was counted together does not see it change.
+            var both = new GenerationCounters(gone.Generation);
+            if (_past.TryGetValue(gone.Plugin, out var past))
+            {
+                both.Add(past);
+            }
+
+            both.Add(gone);
+            _past[gone.Plugin] = both;
+
+            _generations = _generations.Remove(gone);
+        }
     }
 }

@@ -5,18 +5,18 @@ namespace PluginServer.Networking;
 /// <content>The system calls, none of which is on a descriptor that is closed.</content>
 internal sealed unsafe partial class EpollConnection
 {
-    public override long BytesOnWire
+    public override WireInfo Wire
     {
         get
         {
             if (!Enter())
             {
-                return 0;
+                return default;
             }
 
-            var bytes = Libc.BytesOnWire(_descriptor);
+            var wire = Libc.Wire(_descriptor);
             Leave();
-            return bytes;
+            return wire;
         }
     }
 

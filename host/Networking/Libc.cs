@@ -120,13 +120,12 @@ internal static unsafe partial class Libc
         return getsockopt(descriptor, SocketLevel, OptionError, &error, &length) == 0 ? error : 0;
     }
 
-    /// <summary>linux/tcp.h: tcpi_bytes_acked and tcpi_bytes_received; older kernels fill less of it.</summary>
-    public static long BytesOnWire(int descriptor)
+    /// <summary>tcp(7), TCP_INFO.</summary>
+    public static WireInfo Wire(int descriptor)
     {
-        const int asked = 136;
-        var info = stackalloc byte[asked];
-        var length = asked;
-        return getsockopt(descriptor, TcpLevel, TcpInfo, info, &length) == 0 && length == asked ? *(long*)(info + 120) + *(long*)(info + 128) : 0;
+        var info = stackalloc byte[WireInfo.Length];
+        var length = WireInfo.Length;
+        return getsockopt(descriptor, TcpLevel, TcpInfo, info, &length) == 0 && length == WireInfo.Length ? WireInfo.Of(new ReadOnlySpan<byte>(info, length)) : default;
     }
 
     /// <summary>socket(7), for the options that are read only: false when there is no such socket, and <see cref="LastError"/> says why.</summary>

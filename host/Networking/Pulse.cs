@@ -27,12 +27,12 @@ internal sealed class Pulse(TimeSpan oldAt)
         {
             // The kernel may go on for a while: what it holds for a slow peer must not be lost. It is asked now and when the
             // time is over, but not by a connection that the host sees moving.
-            _onWire = transport.BytesOnWire;
+            _onWire = transport.Wire.Bytes;
             _idleAt = now + timeout;
         }
         else if (now >= _idleAt)
         {
-            var onWire = transport.BytesOnWire;
+            var onWire = transport.Wire.Bytes;
             if (onWire == _onWire)
             {
                 return true;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
@@ -48,6 +49,9 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     public HandlerBinding Binding => binding;
 
+    /// <summary>Where it is counted.</summary>
+    public GenerationCounters Counters { get; } = home.Counters.Of(binding.Generation);
+
     /// <summary>What it is served by, from its first byte to its last.</summary>
     public PluginGeneration Generation => binding.Generation;
 
@@ -68,6 +72,9 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     /// <summary>The runner's own: the handler's task.</summary>
     public Task? Running { get; set; }
+
+    /// <summary>The runner's own: null where nobody traces connections.</summary>
+    public Activity? Activity { get; set; }
 
     public CancellationToken Draining => _draining.Token;
 

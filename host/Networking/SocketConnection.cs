@@ -22,24 +22,23 @@ internal sealed class SocketConnection(SocketTransport transport, Socket socket,
 
     public override bool IsEventDriven => false;
 
-    public override long BytesOnWire
+    public override WireInfo Wire
     {
         get
         {
             if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
             {
-                return 0;
+                return default;
             }
 
-            // linux/tcp.h: tcpi_bytes_acked and tcpi_bytes_received; older kernels fill less of it.
-            Span<byte> info = stackalloc byte[136];
+            Span<byte> info = stackalloc byte[WireInfo.Length];
             try
             {
-                return socket.GetRawSocketOption(TcpLevel, TcpInfo, info) == info.Length ? BitConverter.ToInt64(info[120..]) + BitConverter.ToInt64(info[128..]) : 0;
+                return socket.GetRawSocketOption(TcpLevel, TcpInfo, info) == info.Length ? WireInfo.Of(info) : default;
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
-                return 0;
+                return default;
             }
         }
     }

@@ -54,7 +54,7 @@ internal sealed class TlsConnection : TransportConnection
     /// <summary>Encrypted, the handshake among them.</summary>
     public override long BytesSent => _inner.BytesSent;
 
-    public override long BytesOnWire => _inner.BytesOnWire;
+    public override WireInfo Wire => _inner.Wire;
 
     /// <summary>Does the server's side of the handshake on a connection that nobody else reads or writes. Whoever called ends the inner
     /// one when it fails; what SslStream has to say to the peer about it is posted.</summary>

@@ -58,9 +58,8 @@ internal abstract class TransportConnection
     /// <summary>Cheap and from any thread, while it lives and after.</summary>
     public abstract long BytesSent { get; }
 
-    /// <summary>Bytes that reached the kernel from the peer, and the peer from the kernel: they move on after the host has sent
-    /// its last, and before it receives. 0 where the system does not tell. Costs a system call.</summary>
-    public abstract long BytesOnWire { get; }
+    /// <summary>What the kernel says of it: bytes move on there after the host has sent its last, and before it receives. Costs a system call.</summary>
+    public abstract WireInfo Wire { get; }
 
     /// <summary>Called once: has the owner run its handler where events are handled, apart from the caller.</summary>
     public abstract void Start(IConnectionOwner owner);

@@ -17,7 +17,7 @@ internal sealed class WarmUpEndpoint : IDisposable
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(1);
     private readonly UnixDomainSocketEndPoint _address;
     private readonly ServiceProvider _services;
-    private readonly StormLog _storms;
+    private readonly Telemetry _telemetry;
     private readonly CancellationTokenSource _stop;
     private readonly Endpoint _endpoint;
     private readonly Task _accepting;
@@ -45,12 +45,13 @@ internal sealed class WarmUpEndpoint : IDisposable
         // First, for it is what can fail: nothing else is left behind then.
         var listener = Listener.Bind(config, transport, new SystemdSockets([]));
         _services = new ServiceCollection().BuildServiceProvider();
-        _storms = new StormLog(NullLogger.Instance, time);
+        var events = new EventStream(time);
+        _telemetry = new Telemetry(NullLogger.Instance, new StormLog(NullLogger.Instance, events, time), events, Instruments: null);
         _stop = new CancellationTokenSource();
         var handler = new HandlerBinding(PluginGeneration.OfHost(config.Plugin, time), nameof(Echo), _services, static (_, _) => new Echo(), [], scoped: false);
         var places = new Places(config.MaxConnections);
-        _endpoint = new Endpoint(config, listener, handler, Transports.Of(transport), new ConnectionRunner(time), places, time, new DescriptorReserve(null), NullLogger.Instance, _storms);
-        _accepting = new Acceptor(_endpoint, places, time, NullLogger.Instance, _storms).RunAsync(_stop.Token, _stop.Token);
+        _endpoint = new Endpoint(config, listener, handler, Transports.Of(transport), new ConnectionRunner(time), places, time, new DescriptorReserve(null), _telemetry);
+        _accepting = new Acceptor(_endpoint, places, time, _telemetry).RunAsync(_stop.Token, _stop.Token);
     }
 
     /// <summary>A client of it, blocking.</summary>
@@ -77,7 +78,7 @@ internal sealed class WarmUpEndpoint : IDisposable
         _endpoint.Dispose();
         Task.WhenAll(_accepting.ContinueWith(static _ => { }, TaskScheduler.Default), _endpoint.Connections.WhenEmpty()).Wait(_patience);
         _endpoint.Slot.Exchange(null);
-        _storms.Dispose();
+        _telemetry.Storms.Dispose();
         _services.Dispose();
         _stop.Dispose();
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
@@ -10,6 +11,7 @@ using PluginServer.Diagnostics;
 namespace PluginServer.Plugins;
 
 /// <summary>All that is alive of one generation: its load context, its container and its started services.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The log provider is the container's, and has nothing to dispose.")]
 internal sealed class LoadedPlugin
 {
     /// <summary>What a hosted service may take to start, and to stop.</summary>
@@ -18,6 +20,7 @@ internal sealed class LoadedPlugin
     private const BindingFlags DeclaredHere = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     private readonly PluginLoadContext _context;
+    private readonly PluginLoggerProvider _logs;
     private readonly PluginInspection _inspection;
     private readonly ServiceCollection _registrations;
     private readonly ServiceProvider _services;
@@ -27,21 +30,25 @@ internal sealed class LoadedPlugin
     private readonly List<IHostedService> _started = [];
     private int _stopped;
 
-    private LoadedPlugin(PluginLoadContext context, PluginInspection inspection, int number, ConfigSettings settings, ILoggerFactory hostLog, TimeProvider time)
+    private LoadedPlugin(PluginLoadContext context, PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time)
     {
         _context = context;
+        _logs = new PluginLoggerProvider(hostLog, inspection.Build.Name, number, config.LogLevel);
         _inspection = inspection;
         _number = number;
         _time = time;
         _log = hostLog.CreateLogger(Log.Category);
         Assembly = context.LoadFromAssemblyPath(inspection.Build.MainAssembly);
-        _registrations = Register(settings, hostLog);
+        _registrations = Register(config.Settings);
         _services = _registrations.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
     }
 
     public Assembly Assembly { get; }
 
     public StrayFaults Faults => _context.Faults;
+
+    /// <summary>Where its log entries go.</summary>
+    public PluginLoggerProvider Logs => _logs;
 
     public IServiceCollection Registrations => _registrations;
 
@@ -58,12 +65,12 @@ internal sealed class LoadedPlugin
 
     /// <summary>Loads a build that the inspector found fit and builds its container; starts nothing.</summary>
     /// <exception cref="PluginException">What the plugin's own code or registrations did not survive.</exception>
-    public static LoadedPlugin Load(PluginInspection inspection, int number, ConfigSettings settings, ILoggerFactory hostLog, TimeProvider time)
+    public static LoadedPlugin Load(PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time)
     {
         var context = new PluginLoadContext(inspection.Build, number, hostLog.CreateLogger(Log.Category));
         try
         {
-            return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, settings, hostLog, time));
+            return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, config, hostLog, time));
         }
         catch (Exception error)
         {
@@ -152,13 +159,13 @@ internal sealed class LoadedPlugin
         _ => $"{error.GetType().Name}: {FaultText.MessageOf(error).ReplaceLineEndings(" ")}",
     };
 
-    private ServiceCollection Register(ConfigSettings settings, ILoggerFactory hostLog)
+    private ServiceCollection Register(ConfigSettings settings)
     {
         var services = new ServiceCollection();
         services.AddSingleton(_time);
         services.AddOptions();
         services.AddMetrics();
-        services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new PluginLoggerProvider(hostLog)));
+        services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(_logs));
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.Values).Build();
         services.AddSingleton(configuration);
         if (_inspection.PluginType is { } type)

@@ -43,6 +43,7 @@ internal sealed class PluginGeneration
     private readonly EventStream _events;
     private readonly StrayFaults _faults;
     private volatile HandlerDispatch _dispatch;
+    private readonly PluginLoggerProvider? _logs;
     private LoadedPlugin? _loaded;
     private readonly Lock _gate = new();
     private Task? _retirement;
@@ -60,6 +61,7 @@ internal sealed class PluginGeneration
         Context = loaded?.ContextReference ?? new WeakReference(null);
         _faults = loaded?.Faults ?? new StrayFaults(Build.Name, number, log);
         _loaded = loaded;
+        _logs = loaded?.Logs;
         _time = time;
         _log = log;
         _events = events;
@@ -84,6 +86,9 @@ internal sealed class PluginGeneration
     public ConfigSettings Settings { get; }
 
     public DateTimeOffset LoadedAt { get; }
+
+    /// <summary>What it took to be ready to serve: the load, its services, the warm-up.</summary>
+    public TimeSpan LoadTime { get; set; }
 
     /// <summary>Dead once the load context has been collected.</summary>
     public WeakReference Context { get; }
@@ -119,6 +124,12 @@ internal sealed class PluginGeneration
             _dispatch = new HandlerDispatch(Build.Name, Number, kind, _time, _log);
         }
     }
+
+    /// <summary>Whether its code writes to the log.</summary>
+    public bool Logs => _logs is { IsUsed: true };
+
+    /// <summary>The least severe of its log entries that are written from now on.</summary>
+    public void LogFrom(LogLevel level) => _logs?.Level = level;
 
     /// <summary>From now on its connections are to be told; set before they are looked for, and looked at after one is added.</summary>
     public void DrainUntil(DateTimeOffset deadline) => DrainDeadline = deadline;

@@ -65,11 +65,12 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
             return;
         }
 
-        var number = present.NextNumber(build.Name);
-        var loaded = LoadedPlugin.Load(inspection, number, plugin.Settings, logs, time);
+        var (number, began) = (present.NextNumber(build.Name), time.GetTimestamp());
+        var loaded = LoadedPlugin.Load(inspection, number, plugin, logs, time);
         var generation = new PluginGeneration(number, inspection, plugin.Settings, loaded, time, logs.CreateLogger(Log.Category), events);
         prepared.Generations.Add(build.Name, generation);
         Bind(generation, endpoints, present, prepared);
+        generation.LoadTime = time.GetElapsedTime(began);
         if (plugin.Settings.Values.Count > 0 && inspection.PluginType is null && !inspection.Handlers.Any(handler => HandlerBinder.AsksFor<IConfiguration>(loaded, handler)))
         {
             prepared.Errors.Add(plugin.Settings.Position.Error($"nothing in plugin {build.Name} reads them: it has no IPlugin, and no handler asks for IConfiguration; remove them, or put what is for a handler under the endpoint's settings"));

@@ -26,6 +26,7 @@ internal sealed class PreparedPlugins
     {
         foreach (var (name, generation) in Generations)
         {
+            var began = time.GetTimestamp();
             try
             {
                 generation.Loaded.Compile();
@@ -34,6 +35,8 @@ internal sealed class PreparedPlugins
                 {
                     await WarmUp.RunAsync(generation, endpoint.Name, Bindings[endpoint.Name], time);
                 }
+
+                generation.LoadTime += time.GetElapsedTime(began);
             }
             catch (PluginException problem)
             {

@@ -20,7 +20,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
     /// <summary>Why the present files do not run; empty when they do.</summary>
     public IReadOnlyList<ConfigError> Errors => _refusal.Errors;
 
-    public ServerStatus Status() => StatusReport.Of(server, file, _refusal);
+    public ServerStatus Status() => StatusReport.Of(server, file, _refusal, time.GetUtcNow());
 
     /// <summary>Applies plugins.json and changed plugins now. Never throws.</summary>
     public Task<ReloadOutcome> ReloadAsync() => OneAtATimeAsync(() => ApplyFilesAsync(asked: true));
@@ -56,11 +56,16 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
 
         var builds = server.Plugins.Where(known => known.Active is not null).ToDictionary(known => known.Name, known => known.Active!.Build, StringComparer.Ordinal);
         builds[plugin] = before;
-        var result = await server.TryApplyAsync(server.Config, builds);
+        var result = await server.TryApplyAsync(server.Config, builds, rolledBackTo: before.Sha256);
         if (result.Errors.Count == 0)
         {
             server.Record(() => server.History.MarkRolledBack(plugin, active.Build.Sha256));
             server.Events.Publish(HostEventKind.RolledBack, $"from build {active.Build.Sha256} to {before.Sha256}", plugin, server.Plugin(plugin)!.Active!.Number);
+        }
+
+        else
+        {
+            server.Swaps.Count(plugin, SwapCounters.Rejected);
         }
 
         return Outcome(result.Changes, result.Errors);
@@ -179,6 +184,7 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
         foreach (var (name, (build, errors)) in result.Failed)
         {
             _refused[name] = (build?.Sha256 ?? "", errors);
+            server.Swaps.Count(name, SwapCounters.Rejected);
             server.Plugin(name)?.Fail(build?.Sha256 ?? "", string.Join(Environment.NewLine, errors), time.GetUtcNow());
         }
     }

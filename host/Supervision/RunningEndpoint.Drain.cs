@@ -50,7 +50,8 @@ internal sealed partial class RunningEndpoint
         }
 
         var outcome = count(isComplete);
-        Log.EndpointDrained(_log, Endpoint.Name, Endpoint.Address, outcome.Finished, outcome.Closed, outcome.Cut);
+        Log.EndpointDrained(_telemetry.Log, Endpoint.Name, Endpoint.Address, outcome.Finished, outcome.Closed, outcome.Cut);
+        _telemetry.Events.Publish(HostEventKind.Drained, $"{outcome.Finished} finished, {outcome.Closed} closed, {outcome.Cut} cut", endpoint: Endpoint.Name);
         return outcome;
     }
 
@@ -94,7 +95,7 @@ internal sealed partial class RunningEndpoint
         catch (Exception error)
         {
             // A bug of ours must not keep the endpoint from leaving.
-            Log.BacklogLost(_log, Endpoint.Name, error.ToString());
+            Log.BacklogLost(_telemetry.Log, Endpoint.Name, error.ToString());
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Microsoft.Extensions.Logging;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
 using PluginServer.Networking;
@@ -16,19 +15,19 @@ internal sealed partial class RunningEndpoint : IDisposable
     private readonly Supervisor _supervisor;
     private readonly Func<Acceptor> _create;
     private readonly TimeProvider _time;
-    private readonly ILogger _log;
+    private readonly Telemetry _telemetry;
     private CancellationTokenSource _overtaken = new();
     private bool _paused;
     private bool _leaving;
     private int _drains;
 
-    public RunningEndpoint(Endpoint endpoint, Func<Acceptor> create, TimeProvider time, ILogger log)
+    public RunningEndpoint(Endpoint endpoint, Func<Acceptor> create, TimeProvider time, Telemetry telemetry)
     {
         Endpoint = endpoint;
-        _supervisor = new Supervisor(endpoint, create, time, log);
+        _supervisor = new Supervisor(endpoint, create, time, telemetry);
         _create = create;
         _time = time;
-        _log = log;
+        _telemetry = telemetry;
         _supervisor.Resize(endpoint.Config.Acceptors);
         _supervisor.Start();
     }
@@ -72,7 +71,8 @@ internal sealed partial class RunningEndpoint : IDisposable
             {
                 _paused = true;
                 _supervisor.Stop();
-                Log.EndpointPaused(_log, Endpoint.Name, Endpoint.Address);
+                Log.EndpointPaused(_telemetry.Log, Endpoint.Name, Endpoint.Address);
+                _telemetry.Events.Publish(HostEventKind.Paused, "clients wait in the backlog", endpoint: Endpoint.Name);
             }
         }
     }
@@ -92,7 +92,8 @@ internal sealed partial class RunningEndpoint : IDisposable
             _paused = false;
             overtaken = Overtake();
             _supervisor.Start();
-            Log.EndpointResumed(_log, Endpoint.Name, Endpoint.Address);
+            Log.EndpointResumed(_telemetry.Log, Endpoint.Name, Endpoint.Address);
+            _telemetry.Events.Publish(HostEventKind.Resumed, "accepts again", endpoint: Endpoint.Name);
         }
 
         overtaken.Cancel();

@@ -12,7 +12,8 @@ internal sealed partial class Server
     /// <param name="next">What is to run.</param>
     /// <param name="builds">By plugin.</param>
     /// <param name="tls">Certificates that were loaded for it. Where they cannot be used, or there are none, an endpoint keeps those that it has for the same files.</param>
-    public async Task<ApplyResult> TryApplyAsync(ServerConfig next, IReadOnlyDictionary<string, PluginBuild> builds, PreparedTls? tls = null)
+    /// <param name="rolledBackTo">Hash of the build that a person goes back to, if one does.</param>
+    public async Task<ApplyResult> TryApplyAsync(ServerConfig next, IReadOnlyDictionary<string, PluginBuild> builds, PreparedTls? tls = null, string? rolledBackTo = null)
     {
         var prepared = CleanContext.Run(() => _preparation.Prepare(next, new PresentPlugins(_plugins, Bound), builds));
         var credentials = Credentials(next, tls ?? PreparedTls.None, prepared.Errors);
@@ -38,7 +39,7 @@ internal sealed partial class Server
         Take(next, credentials, opened);
         if (changes.Count > 0)
         {
-            Commit(next, prepared, opened);
+            Commit(next, prepared, opened, rolledBackTo);
             Events.Publish(HostEventKind.Applied, $"revision {Revision}: {string.Join("; ", changes)}");
             Record(() =>
             {
@@ -79,7 +80,7 @@ internal sealed partial class Server
         {
             try
             {
-                opened.Add(new Endpoint(config, Listener.Bind(config, _transports.For(config.Transport), _transports.Systemd), prepared.Bindings[config.Name], _transports, _runner, Places, _time, _descriptors, _log, _storms));
+                opened.Add(new Endpoint(config, Listener.Bind(config, _transports.For(config.Transport), _transports.Systemd), prepared.Bindings[config.Name], _transports, _runner, Places, _time, _descriptors, _telemetry));
             }
             catch (ListenException problem)
             {
@@ -91,7 +92,7 @@ internal sealed partial class Server
         }
     }
 
-    private void Commit(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened)
+    private void Commit(ServerConfig next, PreparedPlugins prepared, List<Endpoint> opened, string? rolledBackTo)
     {
         Places.Limit = next.MaxConnections ?? HostLimit.From(_openFiles);
         if (Sum(next) is var sum && sum != Sum(Config) && sum > _openFiles)
@@ -105,13 +106,18 @@ internal sealed partial class Server
             generation.DispatchBy(next.Plugin(generation.Build.Name).Dispatch);
         }
 
+        foreach (var generation in Generations)
+        {
+            generation.LogFrom(next.Plugin(generation.Build.Name).LogLevel);
+        }
+
         var kept = new List<RunningEndpoint>();
         foreach (var running in _running)
         {
             if (next.Endpoints.FirstOrDefault(config => config.Identity == running.Endpoint.Config.Identity) is { } config)
             {
                 running.Update(config);
-                running.Endpoint.Slot.Exchange(prepared.Bindings[config.Name]);
+                running.Endpoint.ServeBy(prepared.Bindings[config.Name]);
                 kept.Add(running);
             }
             else
@@ -120,27 +126,30 @@ internal sealed partial class Server
             }
         }
 
-        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _log, _storms), _time, _log)));
+        kept.AddRange(opened.Select(endpoint => new RunningEndpoint(endpoint, () => new Acceptor(endpoint, Places, _time, _telemetry), _time, _telemetry)));
         _running = [.. next.Endpoints.Select(config => kept.First(running => running.Endpoint.Config == config))];
         Revision++;
-        foreach (var (plugin, generation) in Activate(next, prepared))
+        foreach (var (plugin, generation) in Activate(next, prepared, rolledBackTo))
         {
             _ = RetireAsync(generation, next.Plugin(plugin.Name).DrainTimeout);
         }
     }
 
     /// <summary>Tells the plugins which generation serves now; says which ones were replaced.</summary>
-    private List<(RunningPlugin Plugin, PluginGeneration Generation)> Activate(ServerConfig next, PreparedPlugins prepared)
+    private List<(RunningPlugin Plugin, PluginGeneration Generation)> Activate(ServerConfig next, PreparedPlugins prepared, string? rolledBackTo)
     {
         var replaced = new List<(RunningPlugin, PluginGeneration)>();
         foreach (var (name, generation) in prepared.Generations)
         {
             var plugin = _plugins.GetOrAdd(name, static name => new RunningPlugin(name));
             plugin.Reached(generation.Number);
+            Swaps.Loaded(name, generation.LoadTime);
+            Instruments.LoadDuration.Record(generation.LoadTime.TotalSeconds, Tag.Plugin(name));
             Log.GenerationLoaded(_log, name, generation.Version, generation.Build.Sha256, generation.Number);
             if (plugin.Activate(generation) is { } old)
             {
                 replaced.Add((plugin, old));
+                Swaps.Count(name, generation.Build.Sha256 == rolledBackTo ? SwapCounters.RolledBack : SwapCounters.Swapped);
                 Events.Publish(HostEventKind.Swapped, $"generation {old.Number} -> {generation.Number} ({generation.Version}, sha256 {generation.Build.Sha256})", name, generation.Number);
             }
         }

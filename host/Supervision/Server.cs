@@ -18,7 +18,7 @@ internal sealed partial class Server : IDisposable
     private readonly PluginPreparation _preparation;
     private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
-    private readonly StormLog _storms;
+    private readonly Telemetry _telemetry;
     private readonly Transports _transports;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -34,10 +34,11 @@ internal sealed partial class Server : IDisposable
         _transports = transports;
         _log = logs.CreateLogger(Log.Category);
         _runner = new ConnectionRunner(time);
-        _storms = new StormLog(_log, time);
         Store = new PluginStore(state.Path);
         History = new BuildHistory(state.Path);
         Events = new EventStream(time);
+        Instruments = new Instruments(StatusReport.Version, family => MetricsReport.Points(this, family));
+        _telemetry = new Telemetry(_log, new StormLog(_log, Events, time), Events, Instruments);
         _preparation = new PluginPreparation(Store, logs, Events, time);
         Config = config with { Endpoints = [] };
         Places = new Places(config.MaxConnections ?? HostLimit.From(_openFiles));
@@ -59,6 +60,12 @@ internal sealed partial class Server : IDisposable
     /// <summary>What happens to the host as a whole.</summary>
     public EventStream Events { get; }
 
+    /// <summary>What tools for .NET listen to.</summary>
+    public Instruments Instruments { get; }
+
+    /// <summary>What became of the builds of each plugin.</summary>
+    public SwapCounters Swaps { get; } = new();
+
     /// <summary>The limit over all endpoints.</summary>
     public Places Places { get; }
 
@@ -68,7 +75,13 @@ internal sealed partial class Server : IDisposable
     /// <summary>Those that plugins.json names now; one that was removed may still drain.</summary>
     public IReadOnlyList<RunningEndpoint> Running => _running;
 
+    /// <summary>Those that plugins.json does not name any more, and that still drain.</summary>
+    public IEnumerable<RunningEndpoint> Leaving => _leaving.Keys;
+
     public IEnumerable<Endpoint> Endpoints => _running.Select(running => running.Endpoint);
+
+    /// <summary>Every connection, those of endpoints that leave included.</summary>
+    public IEnumerable<ServedConnection> Inside => _running.Concat(_leaving.Keys).SelectMany(static running => running.Endpoint.Connections.All);
 
     public IEnumerable<RunningPlugin> Plugins => _plugins.Values.OrderBy(plugin => plugin.Name, StringComparer.Ordinal);
 
@@ -145,6 +158,19 @@ internal sealed partial class Server : IDisposable
     public PluginBuild? Before(string name, string? sha256) =>
         History.Served(name).Where(served => served != sha256).Select(served => Store.Find(name, served)).FirstOrDefault(build => build is not null);
 
+    /// <summary>Ends a connection by a reset, because an operator says so; null when there is none of that number any more.</summary>
+    public ServedConnection? Cut(long id)
+    {
+        if (Inside.FirstOrDefault(connection => connection.Id == id) is not { } connection || !connection.Cut("an operator cut it"))
+        {
+            return null;
+        }
+
+        Log.ConnectionCut(_log, connection.Home.Name, id, connection.RemoteEndPoint);
+        Events.Publish(HostEventKind.Cut, $"connection {id} from {connection.RemoteEndPoint}, by an operator", connection.Generation.Build.Name, connection.Generation.Number, connection.Home.Name);
+        return connection;
+    }
+
     /// <summary>Not ready at once; accepts for <c>shutdownDelay</c> more, drains every endpoint within <c>shutdownTimeout</c>,
     /// cuts what is left then or when <paramref name="cutNow"/> is cancelled, and stops the plugins' services.</summary>
     /// <returns>How many connections were cut.</returns>
@@ -152,6 +178,7 @@ internal sealed partial class Server : IDisposable
     {
         IsReady = false;
         Log.Stopping(_log, signal, Config.ShutdownDelay);
+        Events.Publish(HostEventKind.Stopping, $"on {signal}");
         await Task.Delay(Config.ShutdownDelay, _time, cutNow).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Log.Draining(_log, Endpoints.Sum(endpoint => endpoint.Connections.Count), Config.ShutdownTimeout);
         using var timeout = new CancellationTokenSource(Config.ShutdownTimeout, _time);
@@ -178,7 +205,8 @@ internal sealed partial class Server : IDisposable
         }
 
         _calendar?.Dispose();
-        _storms.Dispose();
+        _telemetry.Storms.Dispose();
+        Instruments.Dispose();
         _state.Dispose();
         _transports.Dispose();
     }

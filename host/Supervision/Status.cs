@@ -11,7 +11,20 @@ internal sealed record ServerStatus(
     int Revision,
     ConfigStatus Config,
     IReadOnlyList<EndpointStatus> Endpoints,
-    IReadOnlyList<PluginStatus> Plugins);
+    IReadOnlyList<PluginStatus> Plugins)
+{
+    /// <summary>Turns false the moment a stop begins.</summary>
+    public bool Ready { get; init; } = true;
+
+    /// <summary>Over all endpoints.</summary>
+    public int ActiveConnections { get; init; }
+
+    /// <summary>Over all endpoints.</summary>
+    public int MaxConnections { get; init; }
+
+    /// <summary>What is wrong now, the worst first.</summary>
+    public IReadOnlyList<Problem> Problems { get; init; } = [];
+}
 
 /// <summary>Whether the present plugins.json runs.</summary>
 /// <param name="Path">Absolute path.</param>
@@ -48,6 +61,8 @@ internal sealed record EndpointStatus
     public required long AcceptErrors { get; init; }
 
     public required int ActiveConnections { get; init; }
+
+    public required int MaxConnections { get; init; }
 
     public required long AcceptedConnections { get; init; }
 
@@ -87,6 +102,9 @@ internal sealed record GenerationStatus(
     string? Leak,
     string? Error)
 {
+    /// <summary>Of its main assembly; null where the build did not get so far.</summary>
+    public string? Version { get; init; }
+
     /// <summary>Exceptions that it let escape outside of its handlers.</summary>
     public long StrayFaults { get; init; }
 }

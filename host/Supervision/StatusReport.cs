@@ -10,14 +10,20 @@ internal static class StatusReport
     /// <summary>The host's own version.</summary>
     public static readonly string Version = typeof(StatusReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
-    public static ServerStatus Of(Server server, string file, Refusal refusal) => new(
+    public static ServerStatus Of(Server server, string file, Refusal refusal, DateTimeOffset now) => new(
         Environment.ProcessId,
         Version,
         server.StartedAt,
         server.Revision,
         new ConfigStatus(Path.GetFullPath(file), refusal.Errors.Count == 0, refusal.Errors, refusal.WaitsFor),
         [.. server.Running.Select(Endpoint)],
-        [.. server.Plugins.Where(plugin => plugin.Active is not null || plugin.Generations.Count > 0).Select(plugin => Plugin(server, plugin))]);
+        [.. server.Plugins.Where(plugin => plugin.Active is not null || plugin.Generations.Count > 0).Select(plugin => Plugin(server, plugin))])
+    {
+        Ready = server.IsReady,
+        ActiveConnections = server.Running.Sum(running => running.Endpoint.Connections.Count),
+        MaxConnections = server.Places.Limit,
+        Problems = [.. Problems.Of(server, refusal, now)],
+    };
 
     private static EndpointStatus Endpoint(RunningEndpoint running)
     {
@@ -39,6 +45,7 @@ internal static class StatusReport
             AcceptorRestarts = counters.AcceptorRestarts,
             AcceptErrors = counters.AcceptErrors,
             ActiveConnections = endpoint.Connections.Count,
+            MaxConnections = endpoint.Places.Limit,
             AcceptedConnections = counters.Accepted,
             RejectedConnections = counters.Rejected,
             RejectedByReason = [.. counters.RejectedByReason.Index().Where(reason => reason.Item > 0).Select(reason => (RejectReasons.Name((RejectReason)reason.Index), reason.Item))],
@@ -70,6 +77,7 @@ internal static class StatusReport
         generation.Leak,
         null)
     {
+        Version = generation.Version,
         StrayFaults = generation.StrayFaults,
     };
 }

@@ -102,7 +102,8 @@ internal sealed partial class Supervisor
             if (!stop.IsCancellationRequested && (acceptor.HasServed.IsCompleted || !accepting.IsCompleted) && _intensity.HasFailed)
             {
                 _intensity.Reset();
-                Log.EndpointRecovered(log, endpoint.Name, endpoint.Address);
+                Log.EndpointRecovered(telemetry.Log, endpoint.Name, endpoint.Address);
+                telemetry.Events.Publish(HostEventKind.Recovered, "accepts again", endpoint: endpoint.Name);
             }
         }
 
@@ -121,7 +122,7 @@ internal sealed partial class Supervisor
         {
             endpoint.Reopen();
             _broken = null;
-            Log.ListenerReopened(log, endpoint.Name, endpoint.Address);
+            Log.ListenerReopened(telemetry.Log, endpoint.Name, endpoint.Address);
             return true;
         }
         catch (Exception error)
@@ -133,7 +134,7 @@ internal sealed partial class Supervisor
 
     private void Died(string error)
     {
-        endpoint.Counters.CountAcceptorRestart();
+        endpoint.Counters.Plugin.CountAcceptorRestart();
         if (!_intensity.Count())
         {
             return;
@@ -141,11 +142,12 @@ internal sealed partial class Supervisor
 
         if (_intensity.HasFailed)
         {
-            Log.EndpointFailed(log, endpoint.Name, endpoint.Address, _intensity.Wait, error);
+            Log.EndpointFailed(telemetry.Log, endpoint.Name, endpoint.Address, _intensity.Wait, error);
+            telemetry.Events.Publish(HostEventKind.Failed, $"is tried again in {_intensity.Wait}: {FaultText.FirstLine(error)}", endpoint: endpoint.Name);
         }
         else
         {
-            Log.AcceptorReplaced(log, endpoint.Name, _intensity.Wait, error);
+            Log.AcceptorReplaced(telemetry.Log, endpoint.Name, _intensity.Wait, error);
         }
     }
 }

@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Microsoft.Extensions.Logging;
+using PluginServer.Diagnostics;
 using PluginServer.Networking;
 
 namespace PluginServer.Supervision;
@@ -9,7 +9,7 @@ namespace PluginServer.Supervision;
 /// <remarks>Each of the accept loops lives until it is surplus or the end, and between two acceptors asks what to do next; so whatever is asked
 /// of them meanwhile, a loop that still hands over what it has accepted has no second one beside it.</remarks>
 [SuppressMessage("Design", "CA1001", Justification = "Sources without timers hold nothing to dispose.")]
-internal sealed partial class Supervisor(Endpoint endpoint, Func<Acceptor> create, TimeProvider time, ILogger log)
+internal sealed partial class Supervisor(Endpoint endpoint, Func<Acceptor> create, TimeProvider time, Telemetry telemetry)
 {
     private readonly Lock _gate = new();
     private readonly RestartIntensity _intensity = new(time);

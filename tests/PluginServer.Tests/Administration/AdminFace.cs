@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using PluginServer.Administration;
 using PluginServer.Configuration;
+using PluginServer.Diagnostics;
+using PluginServer.Networking;
 using PluginServer.Supervision;
 using PluginServer.Tests.Support;
 
@@ -22,7 +24,15 @@ internal sealed class AdminFace : IAsyncDisposable
 
     public ReloadOutcome Outcome { get; set; } = new(true, 4, ["endpoint echo: maxConnections 10 -> 20"], []);
 
-    /// <summary>What a reload waits for.</summary>
+    public DrainOutcome Drained { get; set; } = new(3, 1, 0, IsComplete: true);
+
+    public IReadOnlyList<(MetricFamily Family, IReadOnlyList<MetricPoint> Points)> Metrics { get; set; } = [];
+
+    public IReadOnlyList<ConnectionStatus> Connections { get; set; } = [];
+
+    public EventStream Events { get; } = new(TimeProvider.System);
+
+    /// <summary>What a reload, and a drain, waits for.</summary>
     public Task Before { get; set; } = Task.CompletedTask;
 
     /// <summary>What was asked for: "reload", "rollback NAME".</summary>
@@ -86,7 +96,42 @@ internal sealed class AdminFace : IAsyncDisposable
         _workspace.Dispose();
     }
 
-    private async Task StartAsync(ServerConfig config) => _endpoint = await AdminEndpoint.StartAsync(config, new AdminCalls(() => IsReady, () => Status, ReloadAsync, RollbackAsync), _log).Within();
+    private async Task StartAsync(ServerConfig config) => _endpoint = await AdminEndpoint.StartAsync(config, Calls(), _log, config.Admin.Tls is { } tls ? TlsCredentials.Load(tls, DateTimeOffset.UtcNow).Credentials : null).Within();
+
+    private AdminCalls Calls() => new()
+    {
+        IsReady = () => IsReady,
+        Status = () => Status,
+        Metrics = () => Metrics,
+        Connections = (endpoint, limit) => new ConnectionReport(Connections.Count, [.. Connections.Where(connection => endpoint is null || connection.Endpoint == endpoint).Take(limit)]),
+        Events = Events,
+        ReloadAsync = ReloadAsync,
+        RollbackAsync = RollbackAsync,
+        Endpoints = () => [.. Status.Endpoints.Select(endpoint => endpoint.Name)],
+        Pause = endpoint => Switch("pause", endpoint, EndpointState.Paused),
+        Resume = endpoint => Switch("resume", endpoint, EndpointState.Listening),
+        DrainAsync = (endpoint, timeout) => Knows(endpoint) ? DrainAsync(endpoint, timeout) : null,
+        Cut = id =>
+        {
+            Asked.Enqueue($"cut {id}");
+            return Connections.FirstOrDefault(connection => connection.Id == id)?.Endpoint;
+        },
+    };
+
+    private bool Knows(string endpoint) => Status.Endpoints.Any(known => known.Name == endpoint);
+
+    private EndpointState? Switch(string verb, string endpoint, EndpointState state)
+    {
+        Asked.Enqueue($"{verb} {endpoint}");
+        return Knows(endpoint) ? state : null;
+    }
+
+    private async Task<DrainOutcome> DrainAsync(string endpoint, TimeSpan? timeout)
+    {
+        Asked.Enqueue($"drain {endpoint} {timeout?.ToString() ?? "default"}");
+        await Before;
+        return Drained;
+    }
 
     private async Task<ReloadOutcome> ReloadAsync()
     {

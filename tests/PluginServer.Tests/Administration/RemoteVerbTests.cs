@@ -27,12 +27,19 @@ internal sealed class RemoteVerbTests
     }
 
     [Test]
-    public async Task Status_says_that_the_file_was_rejected_and_why()
+    public async Task Status_leads_with_what_is_wrong()
     {
         await using var face = await AdminFace.StartAsync();
-        face.Status = Sample.Status with { Config = new ConfigStatus("/etc/plugins.json", Applied: false, [new ConfigError("plugins.json", 4, 9, "", "no")], ["/etc/plugins.json", "/srv/plugins/Echo"]), Endpoints = [Sample.Status.Endpoints[0] with { Address = "::1" }], Plugins = [Sample.Status.Plugins[0] with { LastError = "it throws" }] };
+        face.Status = Sample.Status with
+        {
+            Config = new ConfigStatus("/etc/plugins.json", Applied: false, [new ConfigError("plugins.json", 4, 9, "", "no")], ["/etc/plugins.json", "/srv/plugins/Echo"]),
+            Endpoints = [Sample.Status.Endpoints[0] with { Address = "::1" }],
+            Problems = [new Problem(Problems.Rejected, null, null, "the present files were rejected: plugins.json:4:9: no"), new Problem(Problems.Error, null, "Echo", "plugin Echo: it throws")],
+        };
         var output = (await face.VerbAsync("status")).Output;
-        Assert.That(output, Does.Contain("rejected").And.Contain("\n  plugins.json:4:9: no\n").And.Contain("\nIt is tried again when this changes: /etc/plugins.json, /srv/plugins/Echo\n").And.Contain("[::1]:7000").And.Contain("Echo: last error: it throws"));
+        Assert.That(output, Does.StartWith("WRONG:\n  the present files were rejected: plugins.json:4:9: no\n  plugin Echo: it throws\n  It is tried again when this changes: /etc/plugins.json, /srv/plugins/Echo\nPluginServer 1.0.0").And.Contain("[::1]:7000"));
+        face.Status = Sample.Status with { Problems = [], Ready = false };
+        Assert.That((await face.VerbAsync("status")).Output, Does.StartWith("Nothing is wrong.\nPluginServer 1.0.0").And.Contain("/etc/plugins.json, stopping\n"));
     }
 
     [Test]

@@ -18,9 +18,9 @@ internal sealed class EventStreamTests
         Assert.That(await NextAsync(follower), Is.EqualTo("3"));
         var next = NextAsync(follower);
         Assert.That(next.IsCompleted, Is.False);
-        _events.Publish(HostEventKind.Leaked, "4", "Echo", 7);
+        _events.Publish(HostEventKind.Leaked, "4", "Echo", 7, null);
         Assert.That(await next, Is.EqualTo("4"));
-        Assert.That(follower.Current, Is.EqualTo(new HostEvent(4, follower.Current.At, HostEventKind.Leaked, "4", "Echo", 7)));
+        Assert.That(follower.Current, Is.EqualTo(new HostEvent(4, follower.Current.At, HostEventKind.Leaked, "4", "Echo", 7, null)));
         await stop.CancelAsync();
         Assert.That(() => NextAsync(follower), Throws.InstanceOf<OperationCanceledException>());
     }

@@ -11,22 +11,24 @@ internal sealed class StormLogTests
     private static readonly StormCause Cause = new("handler fault", "echo", "System.Exception");
     private readonly ManualTime _time = new();
     private readonly KeptLog _log = new();
+    private readonly EventStream _events = new(TimeProvider.System);
 
     [Test]
     public void A_storm_is_one_line_and_a_second_later_the_count_of_the_rest()
     {
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         var admitted = Enumerable.Range(0, 10_000).Count(_ => storms.Admits(Cause));
         Assert.That(admitted, Is.EqualTo(1));
         Assert.That(_log.Lines, Is.Empty);
         _time.Advance(Second);
         Assert.That(_log.Lines, Is.EqualTo(new[] { "Endpoint echo: 9999 times more: handler fault (System.Exception)" }));
+        Assert.That(_events.Last.Select(happened => (happened.Kind, happened.Text, happened.Endpoint)), Is.EqualTo([(HostEventKind.Fault, "9999 times more: System.Exception", "echo")]));
     }
 
     [Test]
     public void A_storm_that_goes_on_is_one_line_a_second_and_a_quiet_second_ends_it()
     {
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         Assert.That(storms.Admits(Cause), Is.True);
         for (var second = 1; second <= 5; second++)
         {
@@ -49,7 +51,7 @@ internal sealed class StormLogTests
     [Test]
     public void A_single_event_is_one_line_and_leaves_nothing()
     {
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         Assert.That(storms.Admits(Cause), Is.True);
         _time.Advance(Second);
         Assert.That(_log.Lines, Is.Empty);
@@ -59,7 +61,7 @@ internal sealed class StormLogTests
     [Test]
     public void Causes_are_told_apart()
     {
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         Assert.That(storms.Admits(Cause), Is.True);
         Assert.That(storms.Admits(Cause with { Endpoint = "other" }), Is.True);
         Assert.That(storms.Admits(Cause with { Kind = "System.IO.IOException" }), Is.True);
@@ -70,7 +72,7 @@ internal sealed class StormLogTests
     [Test]
     public void A_plugin_that_invents_kinds_without_end_fills_neither_memory_nor_log()
     {
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         var admitted = Enumerable.Range(0, 100_000).Count(number => storms.Admits(Cause with { Kind = $"Kind{number}" }));
         Assert.That((admitted, storms.Causes), Is.EqualTo((StormLog.MostCauses + 1, StormLog.MostCauses + 1)));
         _time.Advance(Second);
@@ -80,7 +82,7 @@ internal sealed class StormLogTests
     [Test]
     public void The_end_of_the_host_reports_what_was_held_back()
     {
-        var storms = new StormLog(_log, _time);
+        var storms = new StormLog(_log, _events, _time);
         storms.Admits(Cause);
         storms.Admits(Cause);
         storms.Dispose();
@@ -91,7 +93,7 @@ internal sealed class StormLogTests
     [Test]
     public void What_is_held_back_allocates_nothing()
     {
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         storms.Admits(Cause);
         storms.Admits(Cause);
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -108,7 +110,7 @@ internal sealed class StormLogTests
     {
         const int Threads = 8;
         const int Events = 20_000;
-        using var storms = new StormLog(_log, _time);
+        using var storms = new StormLog(_log, _events, _time);
         var admitted = 0;
         var threads = Enumerable.Range(0, Threads).Select(_ => Task.Run(() =>
         {

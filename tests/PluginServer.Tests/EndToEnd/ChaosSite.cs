@@ -62,7 +62,7 @@ internal sealed class ChaosSite : IAsyncDisposable
 
     /// <summary>For a failure's text.</summary>
     public string Describe(string name) =>
-        $"{ChaosInvariants.Describe(Endpoint(name))}; {Running(name).State}, places {Endpoint(name).Places.Taken} of {Endpoint(name).Places.Limit}, of the host {Host.Server.Places.Taken} of {Host.Server.Places.Limit}, {Limits[name]}; inside: {string.Join(", ", Endpoint(name).Connections.All.Select(inside => $"{inside.RemoteEndPoint} received {inside.Transport.BytesReceived} sent {inside.Transport.BytesSent} wire {inside.Transport.BytesOnWire} {inside.Transport.End}"))}; pool {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending";
+        $"{ChaosInvariants.Describe(Endpoint(name))}; {Running(name).State}, places {Endpoint(name).Places.Taken} of {Endpoint(name).Places.Limit}, of the host {Host.Server.Places.Taken} of {Host.Server.Places.Limit}, {Limits[name]}; inside: {string.Join(", ", Endpoint(name).Connections.All.Select(inside => $"{inside.RemoteEndPoint} received {inside.Transport.BytesReceived} sent {inside.Transport.BytesSent} wire {inside.Transport.Wire.Bytes} {inside.Transport.End}"))}; pool {ThreadPool.ThreadCount} threads, {ThreadPool.PendingWorkItemCount} pending";
 
     public FaultyTransport Faults(string name) => Transport.Of(Endpoint(name).Port);
 

@@ -39,7 +39,7 @@ internal sealed class StrayFaultTests
 
         Assert.That(await CountAsync(), Is.EqualTo(3));
         var (_, status, _) = await HostProcess.RunAsync(_workspace.Root, "status", "--config", _workspace.ConfigFile);
-        Assert.That(status, Does.Contain("Misbehaving generation 1: 3 exceptions outside of its handlers"));
+        Assert.That(status, Does.Contain("plugin Misbehaving: generation 1: 3 exceptions outside of its handlers"));
 
         // Nothing of an exception keeps the plugin loaded.
         await File.WriteAllTextAsync(Path.Combine(_workspace.PluginFolder("Misbehaving"), "changed.txt"), "another build");

@@ -144,11 +144,13 @@ internal sealed class UnloadTests
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();
         using var transport = DefaultTransport.Create(TimeProvider.System);
-        using var storms = new StormLog(NullLogger.Instance, TimeProvider.System);
+        var events = new EventStream(TimeProvider.System);
+        using var storms = new StormLog(NullLogger.Instance, events, TimeProvider.System);
+        var telemetry = new Telemetry(NullLogger.Instance, storms, events, Instruments: null);
         var places = new Places(1000);
-        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport, new SystemdSockets([])), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), places, TimeProvider.System, DescriptorReserve.OfProcess(), NullLogger.Instance, storms);
+        using var endpoint = new Endpoint(config.Endpoints[0], Listener.Bind(config.Endpoints[0], transport, new SystemdSockets([])), prepared.Bindings["test"], Transports.Of(transport), new ConnectionRunner(TimeProvider.System), places, TimeProvider.System, DescriptorReserve.OfProcess(), telemetry);
         using var stop = new CancellationTokenSource();
-        var accepting = new Acceptor(endpoint, places, TimeProvider.System, NullLogger.Instance, storms).RunAsync(stop.Token, stop.Token);
+        var accepting = new Acceptor(endpoint, places, TimeProvider.System, telemetry).RunAsync(stop.Token, stop.Token);
         for (var connection = 0; connection < Connections; connection++)
         {
             using var client = await Client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.Port));

@@ -65,8 +65,8 @@ internal sealed class ReaperTests
         for (var round = 0; round < 5; round++)
         {
             await SettledAsync(connection, isFull: true);
-            var before = connection.Transport.BytesOnWire;
-            while (connection.Transport.BytesOnWire == before)
+            var before = connection.Transport.Wire.Bytes;
+            while (connection.Transport.Wire.Bytes == before)
             {
                 await client.Socket.ReceiveAsync(buffer, Deadline.Token);
             }
@@ -261,7 +261,7 @@ internal sealed class ReaperTests
         var transport = connection.Transport;
         if (!isFull)
         {
-            await Deadline.UntilAsync(() => transport.BytesOnWire >= transport.BytesReceived + transport.BytesSent, "acknowledged");
+            await Deadline.UntilAsync(() => transport.Wire.Bytes >= transport.BytesReceived + transport.BytesSent, "acknowledged");
             return;
         }
 
@@ -270,7 +270,7 @@ internal sealed class ReaperTests
         await Deadline.UntilAsync(
             () =>
             {
-                var now = (transport.BytesSent, transport.BytesOnWire);
+                var now = (transport.BytesSent, transport.Wire.Bytes);
                 if (now != seen)
                 {
                     seen = now;

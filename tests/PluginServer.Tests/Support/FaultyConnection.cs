@@ -34,7 +34,7 @@ internal sealed class FaultyConnection : TransportConnection
 
     public override long BytesSent => _real.BytesSent;
 
-    public override long BytesOnWire => _real.BytesOnWire;
+    public override WireInfo Wire => _real.Wire;
 
     public override ConnectionLimits Limits { get => _real.Limits; set => _real.Limits = value; }
 

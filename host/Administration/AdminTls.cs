@@ -1,0 +1,56 @@
+using System.Net.Security;
+using Microsoft.Extensions.Logging;
+using PluginServer.Configuration;
+using PluginServer.Diagnostics;
+using PluginServer.Networking;
+
+namespace PluginServer.Administration;
+
+/// <summary>What the administration endpoint shows in handshakes: looked at again once a minute, so that a renewed certificate needs no restart.</summary>
+internal sealed class AdminTls(TlsConfig config, TlsCredentials first, TimeProvider time, ILogger log)
+{
+    private static readonly TimeSpan _fresh = TimeSpan.FromMinutes(1);
+    private readonly Lock _gate = new();
+    private volatile TlsCredentials _credentials = first;
+    private long _loaded = time.GetTimestamp();
+
+    /// <summary>For a client that asks for this host; null where it named none.</summary>
+    public SslServerAuthenticationOptions Select(string? serverName)
+    {
+        if (_gate.TryEnter())
+        {
+            try
+            {
+                Renew();
+            }
+            finally
+            {
+                _gate.Exit();
+            }
+        }
+
+        return _credentials.Select(serverName);
+    }
+
+    /// <summary>Whether its certificates are for this host.</summary>
+    public bool IsFor(string host) => _credentials.IsFor(host);
+
+    private void Renew()
+    {
+        if (time.GetElapsedTime(_loaded) < _fresh)
+        {
+            return;
+        }
+
+        _loaded = time.GetTimestamp();
+        var load = TlsCredentials.Load(config, time.GetUtcNow(), _credentials);
+        if (load.Credentials is { } renewed)
+        {
+            _credentials = renewed;
+        }
+        else
+        {
+            Log.AdministrationKeepsCertificate(log, string.Join("; ", load.Errors));
+        }
+    }
+}
