@@ -5,12 +5,22 @@ namespace PluginServer.Configuration;
 /// <summary>What an edit changes, in words: from one valid configuration to another.</summary>
 internal static class ConfigDiff
 {
+    private const string NextStart = ", from the next start on";
+
     /// <summary>A line for each difference; none when both say the same.</summary>
     public static IReadOnlyList<string> Lines(ServerConfig before, ServerConfig after)
     {
         List<string> lines = [];
         Compare(lines, "pluginDirectory", before.PluginDirectory, after.PluginDirectory);
-        Compare(lines, "stateDirectory", before.StateDirectory, after.StateDirectory, ", from the next start on");
+        Compare(lines, "stateDirectory", before.StateDirectory, after.StateDirectory, NextStart);
+        Compare(lines, "admin.enabled", before.Admin.Enabled, after.Admin.Enabled, NextStart);
+        Compare(lines, "admin.address", before.Admin.AddressText, after.Admin.AddressText, NextStart);
+        Compare(lines, "admin.port", before.Admin.Port, after.Admin.Port, NextStart);
+        if (before.Admin.Tls != after.Admin.Tls)
+        {
+            lines.Add($"admin.tls{NextStart}");
+        }
+
         Compare(lines, "maxConnections", before.MaxConnections, after.MaxConnections);
         Compare(lines, "shutdownDelay", before.ShutdownDelay, after.ShutdownDelay);
         Compare(lines, "shutdownTimeout", before.ShutdownTimeout, after.ShutdownTimeout);
@@ -42,6 +52,7 @@ internal static class ConfigDiff
         Compare(lines, what + "dispatch", before.Dispatch, after.Dispatch);
         Compare(lines, what + "drainTimeout", before.DrainTimeout, after.DrainTimeout);
         Compare(lines, what + "sha256", before.Sha256, after.Sha256);
+        Compare(lines, what + "logLevel", before.LogLevel, after.LogLevel);
         if (before.Settings != after.Settings)
         {
             lines.Add($"{what}settings");

@@ -4,6 +4,7 @@
 const refreshEvery = 2000;
 const answerWithin = 8000;
 const mostRows = 200;
+const mostRunning = 3;
 const samplesKept = 60;
 
 let status = null;
@@ -18,6 +19,7 @@ let clockSkew = 0;
 let token = '';
 let change = null;
 const running = new Set();
+const outcomes = [];
 const samples = new Map();
 const ends = new Map();
 
@@ -46,7 +48,7 @@ function bytes(number) {
 }
 
 function secondsOf(timeSpan) {
-    const [, d = 0, h, m, s] = (/^(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)$/.exec(timeSpan ?? '') ?? []).map(Number);
+    const [, d, h, m, s] = (/^(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)$/.exec(timeSpan ?? '') ?? []).map(Number);
     return ((d || 0) * 24 + h) * 3600 + m * 60 + s;
 }
 
@@ -75,9 +77,12 @@ const errorLine = error => joined([joined([error.file, error.line, error.column]
 
 // ---- the document ---------------------------------------------------------------------------
 
+// Signs that turn the direction round could make a sentence of the page say something else.
+const plain = value => String(value ?? '').replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+
 // Writing only what differs keeps a selection alive, and a live region silent.
 function text(node, value) {
-    const words = String(value ?? '');
+    const words = plain(value);
     if (node.textContent !== words) node.textContent = words;
 }
 
@@ -95,6 +100,8 @@ function badge(node, word) {
 function button(node, action, name, reason = null) {
     const { word, label = word, busy } = actions[action];
     const under = running.has(joined([action, name], ' '));
+    // A browser opens six connections to a host: each drain holds one, and neither the loop nor a rollback may starve.
+    if (action === 'drain' && !under && running.size >= mostRunning) reason ??= `Wait: ${mostRunning} changes are under way.`;
     text(node, under ? busy : label);
     node.disabled = under || reason !== null;
     attribute(node, 'data-action', action);
@@ -136,32 +143,23 @@ function keyed(parent, all, keyOf, template, update) {
 }
 
 function lines(node, all) {
-    if ([...node.children].map(child => child.textContent).join('\n') === all.join('\n')) return;
-    node.replaceChildren(...all.map(line => {
+    const words = all.map(plain);
+    if ([...node.children].map(child => child.textContent).join('\n') === words.join('\n')) return;
+    node.replaceChildren(...words.map(line => {
         const child = document.createElement(node.matches('ul') ? 'li' : 'p');
         child.textContent = line;
         return child;
     }));
 }
 
-function svg(name, attributes) {
-    const node = document.createElementNS('http://www.w3.org/2000/svg', name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    return node;
-}
-
-function sparkline(parent, rates) {
-    if (!parent.firstChild) {
-        const picture = svg('svg', { viewBox: `0 0 ${samplesKept - 1} 20`, preserveAspectRatio: 'none', role: 'img' });
-        picture.append(svg('polygon', {}), svg('polyline', {}));
-        parent.append(picture);
-    }
+function sparkline(picture, rates) {
     const highest = Math.max(1, ...rates);
-    const points = rates.map((rate, index) => `${samplesKept - rates.length + index},${(19 - 18 * rate / highest).toFixed(1)}`);
-    const [area, line] = parent.firstChild.children;
-    attribute(line, 'points', points.join(' '));
-    attribute(area, 'points', points.length ? `${samplesKept - rates.length},20 ${points.join(' ')} ${samplesKept - 1},20` : '');
-    attribute(parent.firstChild, 'aria-label', `last two minutes, at most ${Math.round(Math.max(0, ...rates))} per second`);
+    const first = samplesKept - rates.length;
+    const points = rates.map((rate, index) => `${first + index},${(19 - 18 * rate / highest).toFixed(1)}`).join(' ');
+    const [area, line] = picture.children;
+    attribute(line, 'points', points);
+    attribute(area, 'points', points && `${first},20 ${points} ${samplesKept - 1},20`);
+    attribute(picture, 'aria-label', `last two minutes, at most ${Math.round(Math.max(0, ...rates))} per second`);
 }
 
 // ---- showing --------------------------------------------------------------------------------
@@ -193,8 +191,15 @@ function show() {
 function showProblems() {
     const { problems, config } = status;
     document.title = problems.length ? `(${problems.length}) PluginServer` : 'PluginServer';
+    byId('calm').className = 'calm';
     text(byId('calm'), problems.length ? '' : 'Nothing is wrong');
-    keyed(byId('problem-list'), problems, problem => `${problem.kind} ${problem.endpoint} ${problem.plugin} ${problem.text}`, 'problem-row', (fields, problem, row) => {
+    // Not by the text: it may count on, and a problem that is still the same one keeps its row.
+    const seen = {};
+    const keyOf = ({ kind, endpoint, plugin }) => {
+        const same = `${kind} ${endpoint} ${plugin}`;
+        return `${same} ${seen[same] = (seen[same] ?? 0) + 1}`;
+    };
+    keyed(byId('problem-list'), problems, keyOf, 'problem-row', (fields, problem, row) => {
         badge(fields.kind, problem.kind);
         attribute(row, 'data-tone', toneOf(problem.kind));
         const [kind, name] = problem.endpoint ? ['endpoint', problem.endpoint] : ['plugin', problem.plugin];
@@ -398,7 +403,7 @@ async function refresh() {
     for (const endpoint of status.endpoints) measure(endpoint, measured);
     if (connectionsOnScreen) await readConnections();
     show();
-    listen();
+    if (!document.hidden) listen();
     silentSince = null;
     showSilence(null);
 }
@@ -465,14 +470,16 @@ const actions = {
         says: plugin => {
             const { sha256, version, number, connections } = activeOf(plugin) ?? {};
             if (!number) return [`Plugin ${plugin.name} serves nothing now. It goes back to the build that served before.`];
+            const ends = connections === 1 ? 'goes on until it ends' : 'go on until they end';
             return [`Plugin ${plugin.name} goes back from build ${short(sha256)} (${version}, generation ${number}) to the build that served before.`,
-                `New connections get it at once. The ${count(connections, 'connection')} inside generation ${number} ${connections === 1 ? 'goes on until it ends' : 'go on until they end'}.`];
+                `New connections get it at once. The ${count(connections, 'connection')} inside generation ${number} ${ends}.`];
         },
     },
     reload: {
         word: 'Reload', label: 'Reload (swap what changed)', busy: 'Reloading…', path: () => '/api/reload',
         says: () => [`${status.config.path} and the plugin folders are read again. What has changed is swapped, the rest is left alone.`,
-            `The ${count(status.activeConnections, 'open connection')} stay where they are. If anything is wrong, revision ${status.revision} runs on.`],
+            `Open connections (${figure(status.activeConnections)}) stay in the generation that serves them. `
+                + `If anything is wrong, revision ${status.revision} runs on.`],
     },
     cut: {
         word: 'Cut', busy: 'Cutting…', danger: true, method: 'DELETE', path: connection => path('connections', connection.id),
@@ -507,7 +514,7 @@ function ask(node) {
     const [name, target] = targetOf(node);
     if (!target) return;
     change = {
-        action, target, section: node.closest('section'), state: 'asked', why: '', result: [],
+        action, target, opener: node, section: node.closest('section'), state: 'asked', why: '', result: [],
         key: joined([node.dataset.action, name], ' '), title: joined([action.word, name], ' '),
     };
     byId('change-timeout').value = 30;
@@ -543,8 +550,8 @@ async function run() {
     const { action, target, key } = mine;
     if (!token) token = byId('change-token').value.trim();
     byId('change-token').value = '';
-    mine.state = 'running';
-    mine.result = [`Under way since ${clock(Date.now())}. You may close this: the outcome will be shown on the page.`];
+    const since = `Under way since ${clock(Date.now())}. You may close this: the outcome will be shown on the page.`;
+    Object.assign(mine, { state: 'running', why: '', result: [since] });
     running.add(key);
     showChange();
     byId('change-cancel').focus();
@@ -569,8 +576,10 @@ async function run() {
         showChange();
         if (mine.state === 'asked') byId('change-token').focus();
     } else {
-        lines(byId('outcome-text'), [`${mine.title}: ${mine.why || mine.result[0]}`, ...mine.result.slice(1)]);
-        attribute(byId('outcome'), 'data-tone', mine.state === 'good' ? 'good' : 'bad');
+        outcomes.push(`${mine.title}: ${mine.why || mine.result[0]}`, ...mine.result.slice(1));
+        lines(byId('outcome-text'), outcomes);
+        const { dataset, hidden } = byId('outcome');
+        dataset.tone = mine.state === 'good' && (hidden || dataset.tone === 'good') ? 'good' : 'bad';
         byId('outcome').hidden = false;
     }
     refreshNow();
@@ -578,21 +587,13 @@ async function run() {
 
 // ---- wiring ---------------------------------------------------------------------------------
 
-// The clipboard API is missing when the page comes over plain HTTP from another machine.
-async function copy(node) {
-    try {
-        await navigator.clipboard.writeText(node.value);
-    } catch {
-        text(node, node.value);
-        getSelection().selectAllChildren(node);
-        document.execCommand('copy');
-    }
-    text(node, 'copied');
+// Not the clipboard API: it is missing when the page comes over plain HTTP from another machine.
+function copy(node) {
+    text(node, node.value);
+    getSelection().selectAllChildren(node);
+    if (document.execCommand('copy')) text(node, 'copied');
     node.dataset.copied = 'yes';
-    setTimeout(() => {
-        delete node.dataset.copied;
-        text(node, short(node.value));
-    }, 1500);
+    setTimeout(() => delete node.dataset.copied, 1500);
 }
 
 document.addEventListener('click', event => {
@@ -610,15 +611,16 @@ byId('change-cancel').addEventListener('click', () => byId('change').close());
 byId('change').addEventListener('close', () => {
     byId('change-token').value = '';
     // What opened the dialog may be gone or disabled by now, and focus must not start over at the top.
-    if (document.activeElement === document.body) change.section.querySelector('h2').focus({ preventScroll: true });
+    if (!change.opener.isConnected || change.opener.disabled) change.section.querySelector('h2').focus({ preventScroll: true });
 });
 byId('outcome-close').addEventListener('click', () => {
+    outcomes.length = 0;
     byId('outcome').hidden = true;
     byId('problems').focus({ preventScroll: true });
 });
 byId('connection-endpoint').addEventListener('change', refreshNow);
-new IntersectionObserver(([entry]) => {
-    connectionsOnScreen = entry.isIntersecting;
+new IntersectionObserver(entries => {
+    connectionsOnScreen = entries.at(-1).isIntersecting;
     if (connectionsOnScreen) refreshNow();
 }).observe(byId('connections'));
 

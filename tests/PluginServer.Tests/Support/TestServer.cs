@@ -90,6 +90,8 @@ internal sealed class TestServer : IAsyncDisposable
             await StopAsync(new CancellationToken(canceled: true));
         }
 
+        // Whatever the test has done to it: accepted = active + ended, in every host of every test.
+        Scrape.Of(Server).AssertBalanced();
         Reloader.Dispose();
         Server.Dispose();
         if (!_keep)
