@@ -76,7 +76,8 @@ internal static class StatusCommand
         report.Line(problems.Any() ? "WRONG:" : "Nothing is wrong.");
         foreach (var problem in problems)
         {
-            report.Line($"  {problem["text"]}");
+            var about = (string?)problem["endpoint"] is { } endpoint ? $"endpoint {endpoint}: " : (string?)problem["plugin"] is { } plugin ? $"plugin {plugin}: " : "";
+            report.Line($"  {about}{problem["text"]}");
         }
 
         if (status["config"]!["waitsFor"] is JArray waitsFor)

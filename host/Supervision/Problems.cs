@@ -36,7 +36,7 @@ internal static class Problems
     private static bool Full(Places places) => places.Taken >= places.Limit;
 
     private static Problem OfEndpoint(RunningEndpoint running, string kind, string text) =>
-        new(kind, running.Endpoint.Name, running.Endpoint.Slot.Current?.Generation.Build.Name, $"endpoint {running.Endpoint.Name}: {text}");
+        new(kind, running.Endpoint.Name, running.Endpoint.Slot.Current?.Generation.Build.Name, text);
 
-    private static Problem OfPlugin(RunningPlugin plugin, string kind, string text) => new(kind, null, plugin.Name, $"plugin {plugin.Name}: {text}");
+    private static Problem OfPlugin(RunningPlugin plugin, string kind, string text) => new(kind, null, plugin.Name, text);
 }

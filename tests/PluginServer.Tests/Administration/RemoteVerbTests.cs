@@ -34,10 +34,10 @@ internal sealed class RemoteVerbTests
         {
             Config = new ConfigStatus("/etc/plugins.json", Applied: false, [new ConfigError("plugins.json", 4, 9, "", "no")], ["/etc/plugins.json", "/srv/plugins/Echo"]),
             Endpoints = [Sample.Status.Endpoints[0] with { Address = "::1" }],
-            Problems = [new Problem(Problems.Rejected, null, null, "the present files were rejected: plugins.json:4:9: no"), new Problem(Problems.Error, null, "Echo", "plugin Echo: it throws")],
+            Problems = [new Problem(Problems.Rejected, null, null, "the present files were rejected: plugins.json:4:9: no"), new Problem(Problems.Error, null, "Echo", "it throws"), new Problem(Problems.Limit, "echo", "Echo", "is full")],
         };
         var output = (await face.VerbAsync("status")).Output;
-        Assert.That(output, Does.StartWith("WRONG:\n  the present files were rejected: plugins.json:4:9: no\n  plugin Echo: it throws\n  It is tried again when this changes: /etc/plugins.json, /srv/plugins/Echo\nPluginServer 1.0.0").And.Contain("[::1]:7000"));
+        Assert.That(output, Does.StartWith("WRONG:\n  the present files were rejected: plugins.json:4:9: no\n  plugin Echo: it throws\n  endpoint echo: is full\n  It is tried again when this changes: /etc/plugins.json, /srv/plugins/Echo\nPluginServer 1.0.0").And.Contain("[::1]:7000"));
         face.Status = Sample.Status with { Problems = [], Ready = false };
         Assert.That((await face.VerbAsync("status")).Output, Does.StartWith("Nothing is wrong.\nPluginServer 1.0.0").And.Contain("/etc/plugins.json, stopping\n"));
     }

@@ -33,13 +33,13 @@ internal static class Sample
     {
         ActiveConnections = 12,
         MaxConnections = 19_000,
-        Problems = [new Problem(Problems.Leaked, null, "Echo", "plugin Echo: generation 3 was not unloaded")],
+        Problems = [new Problem(Problems.Leaked, null, "Echo", "generation 3 was not unloaded")],
     };
 
     public static string Json(string tokenFile) => $$"""
         { "pid": 4711, "version": "1.0.0", "startedAt": "2026-11-24T12:00:00.500Z", "revision": 3, "tokenFile": "{{tokenFile}}",
           "ready": true, "activeConnections": 12, "maxConnections": 19000,
-          "problems": [ { "kind": "leaked", "endpoint": null, "plugin": "Echo", "text": "plugin Echo: generation 3 was not unloaded" } ],
+          "problems": [ { "kind": "leaked", "endpoint": null, "plugin": "Echo", "text": "generation 3 was not unloaded" } ],
           "config": { "path": "/etc/plugins.json", "state": "applied", "errors": [] },
           "endpoints": [ { "name": "echo", "address": "*", "port": 7000, "plugin": "Echo", "handler": "EchoHandler", "generation": 2,
               "state": "listening",
