@@ -37,17 +37,19 @@ internal sealed class AdminEndpoint : IAsyncDisposable
     /// <param name="calls">What it asks of the host.</param>
     /// <param name="logs">Where it says what happens.</param>
     /// <param name="credentials">Of <c>admin.tls</c>, where there is such a section.</param>
+    /// <param name="time">By default the system's.</param>
     /// <remarks>Takes the state directory as claimed; whoever starts it stops it before another host may claim that.</remarks>
-    public static async Task<AdminEndpoint> StartAsync(ServerConfig config, AdminCalls calls, ILoggerFactory logs, TlsCredentials? credentials = null)
+    public static async Task<AdminEndpoint> StartAsync(ServerConfig config, AdminCalls calls, ILoggerFactory logs, TlsCredentials? credentials = null, TimeProvider? time = null)
     {
         var log = logs.CreateLogger(Log.Category);
-        var tls = config.Admin.Tls is { } section && credentials is not null ? new AdminTls(section, credentials, TimeProvider.System, log) : null;
+        time ??= TimeProvider.System;
+        var tls = config.Admin.Tls is { } section && credentials is not null ? new AdminTls(section, credentials, time, log) : null;
         var token = AdminToken.Create(config.StateDirectory);
         var listeners = AdminListeners.Open(config, log);
         try
         {
             // Without a socket the server would choose an address of its own.
-            var app = listeners.All.Any() ? Build(config, calls, token, tls, listeners, logs) : null;
+            var app = listeners.All.Any() ? Build(config, calls, token, tls, time, listeners, logs) : null;
             await (app?.StartAsync() ?? Task.CompletedTask);
             var admin = new AdminEndpoint(listeners, app, token);
             if (admin.Address is { } address)
@@ -77,7 +79,7 @@ internal sealed class AdminEndpoint : IAsyncDisposable
     }
 
     // Empty, so that no ASPNETCORE_ variable and no appsettings.json opens a port or changes what is logged.
-    private static WebApplication Build(ServerConfig config, AdminCalls calls, AdminToken token, AdminTls? tls, AdminListeners listeners, ILoggerFactory logs)
+    private static WebApplication Build(ServerConfig config, AdminCalls calls, AdminToken token, AdminTls? tls, TimeProvider time, AdminListeners listeners, ILoggerFactory logs)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Services.AddRoutingCore();
@@ -104,7 +106,7 @@ internal sealed class AdminEndpoint : IAsyncDisposable
         });
         var app = builder.Build();
         app.Use(new AdminGuard(config.Admin, token, tls).InvokeAsync);
-        AdminRoutes.Map(app, calls, token, app.Lifetime.ApplicationStopping);
+        AdminRoutes.Map(app, calls, token, time, app.Lifetime.ApplicationStopping);
         return app;
     }
 

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
+using PluginServer.Configuration;
 using PluginServer.Supervision;
 
 namespace PluginServer.Administration;
@@ -20,8 +21,9 @@ internal static class AdminRoutes
     /// <param name="app">Where they are mapped.</param>
     /// <param name="calls">What they do.</param>
     /// <param name="token">Whose file is named.</param>
+    /// <param name="time">By which a silence is long.</param>
     /// <param name="stopping">Cancelled when calls that do not end by themselves are to end.</param>
-    public static void Map(IEndpointRouteBuilder app, AdminCalls calls, AdminToken token, CancellationToken stopping)
+    public static void Map(IEndpointRouteBuilder app, AdminCalls calls, AdminToken token, TimeProvider time, CancellationToken stopping)
     {
         Dashboard.Map(app);
         app.MapMethods("/health/live", Read, context => context.Response.WriteAsync("live\n"));
@@ -38,7 +40,7 @@ internal static class AdminRoutes
         });
         app.MapMethods("/api/status", Read, context => WriteAsync(context, StatusCodes.Status200OK, AdminJson.Of(calls.Status(), token.File)));
         app.MapMethods("/api/connections", Read, context => ListAsync(context, calls));
-        app.MapGet("/api/events", context => EventFeed.WriteAsync(context, calls.Events, stopping));
+        app.MapGet("/api/events", context => EventFeed.WriteAsync(context, calls.Events, time, stopping));
         app.MapPost("/api/reload", async context => await AnswerAsync(context, await calls.ReloadAsync()));
         app.MapPost("/api/plugins/{plugin}/rollback", async context => await AnswerAsync(context, await calls.RollbackAsync(Named(context, "plugin"))));
         app.MapPost("/api/endpoints/{endpoint}/pause", context => SwitchAsync(context, calls, calls.Pause));
@@ -67,12 +69,13 @@ internal static class AdminRoutes
             return RefuseAsync(context, StatusCodes.Status400BadRequest, $"limit is \"{asked}\"; it must be a whole number from 1 on");
         }
 
-        if (endpoint is not null && !calls.Endpoints().Contains(endpoint))
+        // One that was removed may still have connections.
+        var report = calls.Connections(endpoint, limit);
+        if (endpoint is not null && report.Total == 0 && !calls.Endpoints().Contains(endpoint))
         {
             return UnknownAsync(context, calls, endpoint);
         }
 
-        var report = calls.Connections(endpoint, limit);
         context.Response.Headers["X-Total-Count"] = report.Total.ToString(CultureInfo.InvariantCulture);
         return WriteAsync(context, StatusCodes.Status200OK, AdminJson.Of(report));
     }
@@ -91,13 +94,12 @@ internal static class AdminRoutes
         TimeSpan? timeout = null;
         if (asked is not null)
         {
-            if (!TimeSpan.TryParseExact(asked, "c", CultureInfo.InvariantCulture, out var parsed) || parsed < TimeSpan.Zero)
+            timeout = ConfigValue.Time(asked);
+            if (timeout is null)
             {
-                await RefuseAsync(context, StatusCodes.Status400BadRequest, $"timeout is \"{asked}\"; it must be a time like \"00:00:30\"");
+                await RefuseAsync(context, StatusCodes.Status400BadRequest, $"timeout is \"{asked}\"; it must be a time from 00:00:00 to {ConfigKey.LongestDuration}, like 00:00:30");
                 return;
             }
-
-            timeout = parsed;
         }
 
         await (calls.DrainAsync(endpoint, timeout) is { } draining

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Globalization;
+using PluginServer.Configuration;
 
 namespace PluginServer.Administration;
 
@@ -69,12 +69,12 @@ internal static class CommandLine
         var timeout = new Option<TimeSpan?>("--timeout") { Description = "How long those inside may take before they are cut, like 00:00:30; the default is shutdownTimeout of the configuration." };
         timeout.Validators.Add(static result =>
         {
-            if (result.Tokens is [var token] && !(TimeSpan.TryParseExact(token.Value, "c", CultureInfo.InvariantCulture, out var time) && time >= TimeSpan.Zero))
+            if (result.Tokens is [var token] && ConfigValue.Time(token.Value) is null)
             {
-                result.AddError($"--timeout is \"{token.Value}\"; it must be a time like 00:00:30");
+                result.AddError($"--timeout is \"{token.Value}\"; it must be a time from 00:00:00 to {ConfigKey.LongestDuration}, like 00:00:30");
             }
         });
-        timeout.CustomParser = static result => TimeSpan.TryParseExact(result.Tokens[0].Value, "c", CultureInfo.InvariantCulture, out var time) ? time : null;
+        timeout.CustomParser = static result => ConfigValue.Time(result.Tokens[0].Value);
         var pause = new Command("pause", "Have an endpoint stop accepting: its socket stays open, and clients wait in the backlog. Exit 0; 1: there is no such endpoint; 4: no host answers.") { endpoint, json };
         pause.SetAction((parsed, cancellation) => ChangeCommand.SwitchAsync(context, parsed.GetValue(config)!, "pause", parsed.GetValue(endpoint)!, parsed.GetValue(json), cancellation));
 

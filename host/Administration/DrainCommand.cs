@@ -11,27 +11,23 @@ internal static class DrainCommand
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
-    public static async Task<int> RunAsync(CommandContext context, string file, string endpoint, TimeSpan? timeout, bool json, CancellationToken cancellationToken)
+    public static Task<int> RunAsync(CommandContext context, string file, string endpoint, TimeSpan? timeout, bool json, CancellationToken cancellationToken)
     {
         var query = timeout is { } limit ? $"?timeout={Uri.EscapeDataString(limit.ToString("c", CultureInfo.InvariantCulture))}" : "";
-        var draining = RemoteVerb.RunAsync(context, file, HttpMethod.Post, $"/api/endpoints/{Uri.EscapeDataString(endpoint)}/drain{query}", json, Print, cancellationToken);
-        if (context.IsTerminal && !json)
-        {
-            await ShowAsync(context, file, endpoint, draining, cancellationToken);
-        }
-
-        return await draining;
+        Func<Task, Task>? show = context.IsTerminal && !json ? draining => ShowAsync(context, file, endpoint, draining, cancellationToken) : null;
+        return RemoteVerb.RunAsync(context, file, HttpMethod.Post, $"/api/endpoints/{Uri.EscapeDataString(endpoint)}/drain{query}", json, Print, cancellationToken, show);
     }
 
     private static int Print(Report report, JObject body)
     {
-        report.Line($"endpoint {body["endpoint"]} was drained: {body["finished"]} finished, {body["closed"]} closed, {body["cut"]} cut; it is paused, and clients wait in the backlog until it is resumed");
+        var outcome = $"{body["finished"]} finished, {body["closed"]} closed, {body["cut"]} cut";
         if ((bool?)body["complete"] == false)
         {
-            report.Line("The drain was overtaken: the endpoint was resumed, removed, or the host stops; nobody else is cut by it.");
+            report.Line($"the drain of endpoint {body["endpoint"]} was overtaken: it was resumed or removed, or the host stops; until then {outcome}, and nobody else is cut by it");
             return 1;
         }
 
+        report.Line($"endpoint {body["endpoint"]} was drained: {outcome}; it is paused, and clients wait in the backlog until it is resumed");
         return (long)body["cut"]! > 0 ? Cut : 0;
     }
 

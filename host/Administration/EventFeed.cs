@@ -10,36 +10,50 @@ namespace PluginServer.Administration;
 internal static class EventFeed
 {
     /// <summary>Proxies take a connection that is silent for longer as dead.</summary>
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
 
     /// <summary>Ends when the client goes away, or the endpoint is about to end.</summary>
-    public static async Task WriteAsync(HttpContext context, EventStream events, CancellationToken stopping)
+    public static async Task WriteAsync(HttpContext context, EventStream events, TimeProvider time, CancellationToken stopping)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
         var response = context.Response;
         response.ContentType = "text/event-stream";
         _ = long.TryParse(context.Request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out var after);
+        var follower = events.FollowAsync(after, end.Token).GetAsyncEnumerator(CancellationToken.None);
+        var next = Task.FromResult(false);
         try
         {
-            await response.StartAsync(end.Token);
-            await using var follower = events.FollowAsync(after, end.Token).GetAsyncEnumerator(end.Token);
-            while (true)
+            // Who follows is told at once that it does, though nothing may happen for days.
+            await response.Body.FlushAsync(end.Token);
+            next = follower.MoveNextAsync().AsTask();
+            var silence = Task.Delay(Silence, time, end.Token);
+            while (!end.IsCancellationRequested)
             {
-                var next = follower.MoveNextAsync().AsTask();
-                while (await Task.WhenAny(next, Task.Delay(Silence, end.Token)) != next)
+                if (await Task.WhenAny(next, silence) == next)
                 {
-                    end.Token.ThrowIfCancellationRequested();
-                    await response.WriteAsync(": nothing has happened\n\n", end.Token);
+                    await next;
+                    var happened = follower.Current;
+                    next = follower.MoveNextAsync().AsTask();
+                    await response.WriteAsync($"id: {happened.Number}\nevent: host\ndata: {AdminJson.Of(happened).ToString(Formatting.None)}\n\n", end.Token);
                 }
-
-                await next;
-                var happened = follower.Current;
-                await response.WriteAsync($"id: {happened.Number}\nevent: host\ndata: {AdminJson.Of(happened).ToString(Formatting.None)}\n\n", end.Token);
+                else
+                {
+                    await silence;
+                    silence = Task.Delay(Silence, time, end.Token);
+                    await response.WriteAsync(": the host is there\n\n", end.Token);
+                }
             }
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
             // The one end that it has.
+        }
+        finally
+        {
+            // The follower may be let go only when it does nothing.
+            await end.CancelAsync();
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await follower.DisposeAsync();
         }
     }
 }

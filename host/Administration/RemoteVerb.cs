@@ -13,11 +13,14 @@ internal static class RemoteVerb
     /// <param name="json">Whether the answer is printed as it came, for a program; what is wrong included.</param>
     /// <param name="print">Prints an answer of 200 for a person, and says the exit code.</param>
     /// <param name="cancellationToken">Gives up waiting; what was asked for may happen all the same.</param>
-    public static async Task<int> RunAsync(CommandContext context, string file, HttpMethod method, string call, bool json, Func<Report, JObject, int> print, CancellationToken cancellationToken)
+    /// <param name="meanwhile">What to do until the answer is there, which it is given, and which is printed after it.</param>
+    public static async Task<int> RunAsync(CommandContext context, string file, HttpMethod method, string call, bool json, Func<Report, JObject, int> print, CancellationToken cancellationToken, Func<Task, Task>? meanwhile = null)
     {
         try
         {
-            return Answer(context, call, json, print, await ControlClient.SendAsync(method, call, file, cancellationToken));
+            var asking = ControlClient.SendAsync(method, call, file, cancellationToken);
+            await (meanwhile?.Invoke(asking) ?? Task.CompletedTask);
+            return Answer(context, call, json, print, await asking);
         }
         catch (NoHostException problem)
         {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.InteropServices;
 using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
 
@@ -12,15 +13,24 @@ internal static class StatusCommand
     public static Task<int> RunAsync(CommandContext context, string file, bool json, CancellationToken cancellationToken) =>
         RemoteVerb.RunAsync(context, file, HttpMethod.Get, "/api/status", json, Print, cancellationToken);
 
-    /// <summary>Until it is cancelled, which is success, or no host answers: on a terminal always in the same place; otherwise one after the other,
+    /// <summary>Until Ctrl-C, which is success, or no host answers: on a terminal always in the same place; otherwise one after the other,
     /// as JSON one object a line.</summary>
     public static async Task<int> WatchAsync(CommandContext context, string file, bool json, CancellationToken cancellationToken)
     {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        void OnSignal(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }
+
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         try
         {
             while (true)
             {
-                var answer = await ControlClient.SendAsync(HttpMethod.Get, "/api/status", file, cancellationToken);
+                var answer = await ControlClient.SendAsync(HttpMethod.Get, "/api/status", file, stop.Token);
                 if (answer is not { Status: 200, Json: { } status })
                 {
                     return context.Fail([$"the host answered {answer.Status} to /api/status"]);
@@ -35,8 +45,8 @@ internal static class StatusCommand
                     context.Report.Screen(report => Print(report, status));
                 }
 
-                await context.Output.FlushAsync(cancellationToken);
-                await Task.Delay(Interval, cancellationToken);
+                await context.Output.FlushAsync(stop.Token);
+                await Task.Delay(Interval, stop.Token);
             }
         }
         catch (NoHostException problem)

@@ -45,6 +45,10 @@ internal readonly partial record struct ConfigValue(object? Value, string? Fault
         return text.Length <= 60 ? text : $"{text[..56]}...{text[^1]}";
     }
 
+    /// <summary>A duration as it is written in the file, from zero on; null where it is none, or too long for a timer.</summary>
+    public static TimeSpan? Time(string value) =>
+        TimeText().IsMatch(value) && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out var time) && time >= TimeSpan.Zero && time <= ConfigKey.LongestDuration ? time : null;
+
     private static ConfigValue Choice(ConfigKey key, string value)
     {
         if (key.Allowed.Contains(value))
@@ -56,7 +60,6 @@ internal readonly partial record struct ConfigValue(object? Value, string? Fault
         return new(null, $"{Shown(value)} is not allowed, expected {key.Expected}{nearest}");
     }
 
-    // The framework reads "30" as thirty days and "00:30" as half an hour: all three parts must be there.
     private static ConfigValue Duration(ConfigKey key, string value)
     {
         if (!TimeText().IsMatch(value) || !TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out var time))
@@ -95,6 +98,7 @@ internal readonly partial record struct ConfigValue(object? Value, string? Fault
         _ => $"the number {written ?? Shown(token)}",
     };
 
+    // The framework reads "30" as thirty days and "00:30" as half an hour: all three parts must be there.
     [GeneratedRegex(@"\A-?([0-9]{1,8}\.)?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?\z")]
     private static partial Regex TimeText();
 

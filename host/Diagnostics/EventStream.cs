@@ -19,6 +19,9 @@ internal sealed class EventStream(TimeProvider time)
     /// <summary>The last ones, the oldest first.</summary>
     public IEnumerable<HostEvent> Last => _last;
 
+    /// <summary>How many follow now.</summary>
+    public int Followers => _followers.Count;
+
     public void Publish(HostEventKind kind, string text, string? plugin = null, int? generation = null, string? endpoint = null)
     {
         lock (_gate)

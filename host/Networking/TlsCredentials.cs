@@ -93,7 +93,7 @@ internal sealed class TlsCredentials
     }
 
     /// <summary>Whether one of its certificates is for a host.</summary>
-    public bool IsFor(string host) => _certificates.Exists(entry => entry.Certificate.Context.TargetCertificate.MatchesHostname(host));
+    public bool IsFor(string host) => Uri.CheckHostName(host) != UriHostNameType.Unknown && _certificates.Exists(entry => entry.Certificate.Context.TargetCertificate.MatchesHostname(host));
 
     /// <summary>What is different from others with the same section, a line each; none where they were read from the same content.</summary>
     public IReadOnlyList<string> Changes(TlsCredentials before)

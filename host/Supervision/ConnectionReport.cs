@@ -5,7 +5,7 @@ namespace PluginServer.Supervision;
 /// <summary>One connection at one moment.</summary>
 /// <param name="Id">Unique over all endpoints of the host.</param>
 /// <param name="Endpoint">Where it came in.</param>
-/// <param name="Remote">Who it is: behind a trusted proxy the real client.</param>
+/// <param name="Remote">Who it is: behind a trusted proxy the real client; "unix" where it has no address.</param>
 /// <param name="Plugin">What serves it.</param>
 /// <param name="Generation">Of that plugin.</param>
 /// <param name="Age">Since it was accepted.</param>
@@ -34,6 +34,7 @@ internal sealed record ConnectionReport(int Total, IReadOnlyList<ConnectionStatu
 
         // The kernel counts in ticks of its own, and may be a little ahead.
         var idle = transport.Wire.Quiet is { } quiet ? TimeSpan.FromTicks(Math.Min(quiet.Ticks, age.Ticks)) : (TimeSpan?)null;
-        return new ConnectionStatus(connection.Id, connection.Home.Name, $"{connection.RemoteEndPoint}", connection.Generation.Build.Name, connection.Generation.Number, age, idle, transport.BytesReceived, transport.BytesSent);
+        var remote = connection.RemoteNumber is null ? "unix" : $"{connection.RemoteEndPoint}";
+        return new ConnectionStatus(connection.Id, connection.Home.Name, remote, connection.Generation.Build.Name, connection.Generation.Number, age, idle, transport.BytesReceived, transport.BytesSent);
     }
 }

@@ -25,15 +25,16 @@ internal static class Problems
             .. plugins.Where(plugin => plugin.LastError is { } error && refusal.Errors.All(refused => !error.Contains(refused.Message, StringComparison.Ordinal))).Select(static plugin => OfPlugin(plugin, Error, plugin.LastError!)),
             .. running.Where(static running => running.Endpoint.Faults.InLastMinute > 0).Select(static running => OfEndpoint(running, Faults, $"{running.Endpoint.Faults.InLastMinute} handler faults in the last minute; the log has the first of each second")),
             .. plugins.SelectMany(static plugin => plugin.Generations.Where(static generation => generation.StrayFaults > 0 && generation.State != GenerationState.Unloaded).Select(generation => OfPlugin(plugin, Faults, $"generation {generation.Number}: {generation.StrayFaults} exceptions outside of its handlers, see the log"))),
-            .. Full(server.Places) ? [new Problem(Limit, null, null, $"all {server.Places.Limit} connections of the host are taken (maxConnections, or the open-file limit)")] : Array.Empty<Problem>(),
-            .. running.Where(static running => Full(running.Endpoint.Places)).Select(static running => OfEndpoint(running, Limit, $"all {running.Endpoint.Places.Limit} connections are taken (maxConnections): {(running.Endpoint.Admission.Refuses ? "who comes now is refused" : "who comes now waits in the backlog")}")),
+            .. server.Places.Taken >= server.Places.Limit ? [new Problem(Limit, null, null, $"all {server.Places.Limit} connections of the host are taken (maxConnections, or the open-file limit)")] : Array.Empty<Problem>(),
+            .. running.Where(static running => IsFull(running.Endpoint)).Select(static running => OfEndpoint(running, Limit, $"all {running.Endpoint.Places.Limit} connections are taken (maxConnections): {(running.Endpoint.Admission.Refuses ? "who comes now is refused" : "who comes now waits in the backlog")}")),
             .. plugins.SelectMany(static plugin => plugin.Generations.Where(static generation => generation.State == GenerationState.Leaked).Select(generation => OfPlugin(plugin, Leaked, $"generation {generation.Number} was not unloaded, perhaps because of {generation.Leak}; its memory is lost until the host restarts"))),
             .. running.SelectMany(running => (running.Endpoint.Credentials?.Due(now) ?? []).Select(warning => OfEndpoint(running, Certificate, warning))),
             .. running.Where(static running => running.State == EndpointState.Paused).Select(static running => OfEndpoint(running, Paused, "is paused: clients wait in the backlog until it is resumed")),
         ];
     }
 
-    private static bool Full(Places places) => places.Taken >= places.Limit;
+    // Not by its places: an acceptor holds one for whoever comes next.
+    private static bool IsFull(Endpoint endpoint) => endpoint.Connections.Count + endpoint.Handshakes.Count >= endpoint.Places.Limit;
 
     private static Problem OfEndpoint(RunningEndpoint running, string kind, string text) =>
         new(kind, running.Endpoint.Name, running.Endpoint.Slot.Current?.Generation.Build.Name, text);

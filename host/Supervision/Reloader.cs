@@ -197,6 +197,12 @@ internal sealed class Reloader(Server server, string file, ChangeWatcher? watche
             _refused.Remove(name);
             server.Plugin(name)?.ClearError();
         }
+
+        // What was refused at the start.
+        foreach (var plugin in server.Plugins.Where(plugin => plugin.LastError is not null && !_refused.ContainsKey(plugin.Name) && builds.GetValueOrDefault(plugin.Name)?.Sha256 == plugin.Active?.Build.Sha256))
+        {
+            plugin.ClearError();
+        }
     }
 
     private ReloadOutcome Outcome(IReadOnlyList<string> changes, IReadOnlyList<ConfigError> errors)

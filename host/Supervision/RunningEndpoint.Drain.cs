@@ -50,8 +50,13 @@ internal sealed partial class RunningEndpoint
         }
 
         var outcome = count(isComplete);
-        Log.EndpointDrained(_telemetry.Log, Endpoint.Name, Endpoint.Address, outcome.Finished, outcome.Closed, outcome.Cut);
-        _telemetry.Events.Publish(HostEventKind.Drained, $"{outcome.Finished} finished, {outcome.Closed} closed, {outcome.Cut} cut", endpoint: Endpoint.Name);
+        if (isComplete)
+        {
+            // What overtook it has a line of its own.
+            Log.EndpointDrained(_telemetry.Log, Endpoint.Name, Endpoint.Address, outcome.Finished, outcome.Closed, outcome.Cut);
+            _telemetry.Events.Publish(HostEventKind.Drained, $"{outcome.Finished} finished, {outcome.Closed} closed, {outcome.Cut} cut", endpoint: Endpoint.Name);
+        }
+
         return outcome;
     }
 

@@ -99,8 +99,14 @@ internal sealed partial class Server : IDisposable
         var builds = server.Choose(config);
         var tls = server.LoadTls(config);
         var result = await server.TryApplyAsync(config, builds, tls);
+        var refused = new Dictionary<string, (PluginBuild? Build, IReadOnlyList<ConfigError> Errors)>(StringComparer.Ordinal);
         while (result.Errors.Count > 0 && server.FallBack(result, builds))
         {
+            foreach (var (name, failed) in result.Failed)
+            {
+                refused.TryAdd(name, failed);
+            }
+
             result = await server.TryApplyAsync(config, builds, tls);
         }
 
@@ -108,6 +114,12 @@ internal sealed partial class Server : IDisposable
         {
             server.Dispose();
             throw new StartException([.. result.Errors.Select(error => error.ToString())]);
+        }
+
+        // What serves in its place must not look as if it were what lies in the folder.
+        foreach (var (name, (build, errors)) in refused)
+        {
+            server.Plugin(name)?.Fail(build?.Sha256 ?? "", string.Join(Environment.NewLine, errors), time.GetUtcNow());
         }
 
         server.IsReady = true;
@@ -161,7 +173,8 @@ internal sealed partial class Server : IDisposable
     /// <summary>Ends a connection by a reset, because an operator says so; null when there is none of that number any more.</summary>
     public ServedConnection? Cut(long id)
     {
-        if (Inside.FirstOrDefault(connection => connection.Id == id) is not { } connection || !connection.Cut("an operator cut it"))
+        // Whose handler has not returned yet may have ended all the same.
+        if (Inside.FirstOrDefault(connection => connection.Id == id) is not { Transport.End.Cause: CloseCause.None } connection || !connection.Cut("an operator cut it"))
         {
             return null;
         }
