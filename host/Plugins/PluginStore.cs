@@ -9,6 +9,9 @@ internal sealed class PluginStore(string stateDirectory)
 {
     private const int Attempts = 5;
 
+    /// <summary>errno(3), ENOSPC, which is the code of the exception.</summary>
+    private const int NoSpace = 28;
+
     // A mounted folder holds its files in ..<time>, links ..data to that and each file into ..data: the same content would hash differently at every mount.
     private const string Kubelet = "..";
     private readonly string _root = Path.Combine(stateDirectory, "plugins");
@@ -34,7 +37,9 @@ internal sealed class PluginStore(string stateDirectory)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new PluginException($"plugin {name}: {source} cannot be copied to {_root}: {error.Message}");
+            throw new PluginException(error.HResult == NoSpace
+                ? $"plugin {name}: {source} cannot be copied to {_root}: no space is left there; make room, then reload"
+                : $"plugin {name}: {source} cannot be copied to {_root}: {error.Message}");
         }
     }
 

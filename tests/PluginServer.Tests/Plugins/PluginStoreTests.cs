@@ -113,4 +113,28 @@ internal sealed class PluginStoreTests
             () => new PluginStore(blocked).Import(_workspace.PluginDirectory, "Echo"),
             Throws.InstanceOf<PluginException>().With.Message.Contains($"cannot be copied to {blocked}"));
     }
+
+    [Test]
+    public async Task A_full_disk_is_said_to_be_full_and_what_to_do()
+    {
+        var small = Path.Combine(_workspace.Root, "small");
+        Directory.CreateDirectory(small);
+        var (code, problem) = await Tools.RunAsync("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small);
+        if (code != 0)
+        {
+            Assert.Ignore($"needs the right to mount a file system: {problem}");
+        }
+
+        try
+        {
+            Assert.That(
+                () => new PluginStore(small).Import(_workspace.PluginDirectory, "Echo"),
+                Throws.InstanceOf<PluginException>().With.Message.EqualTo($"plugin Echo: {Path.Combine(_workspace.PluginDirectory, "Echo")} cannot be copied to {Path.Combine(small, "plugins")}: no space is left there; make room, then reload"));
+            Assert.That(Directory.GetFileSystemEntries(Path.Combine(small, "plugins", "Echo")), Is.Empty, "nothing half done stays");
+        }
+        finally
+        {
+            await Tools.RunAsync("umount", small);
+        }
+    }
 }
