@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Security;
 using Microsoft.Extensions.Logging;
 using PluginServer.Administration;
 using PluginServer.Configuration;
@@ -15,8 +17,16 @@ internal sealed class AdminFace : IAsyncDisposable
     private readonly Workspace _workspace;
     private readonly LogKeeper _log = new();
     private AdminEndpoint? _endpoint;
+    private bool _isSecure;
 
-    private AdminFace(Workspace workspace) => _workspace = workspace;
+    private readonly TimeProvider _time;
+
+    private AdminFace(Workspace workspace, TimeProvider time)
+    {
+        _workspace = workspace;
+        _time = time;
+        Events = new EventStream(time);
+    }
 
     public bool IsReady { get; set; } = true;
 
@@ -30,12 +40,12 @@ internal sealed class AdminFace : IAsyncDisposable
 
     public IReadOnlyList<ConnectionStatus> Connections { get; set; } = [];
 
-    public EventStream Events { get; } = new(TimeProvider.System);
+    public EventStream Events { get; }
 
     /// <summary>What a reload, and a drain, waits for.</summary>
     public Task Before { get; set; } = Task.CompletedTask;
 
-    /// <summary>What was asked for: "reload", "rollback NAME".</summary>
+    /// <summary>What was asked for: "reload", "rollback NAME", "pause NAME", "drain NAME TIME", "cut NUMBER".</summary>
     public ConcurrentQueue<string> Asked { get; } = [];
 
     public IEnumerable<string> Log => _log.Lines;
@@ -48,12 +58,22 @@ internal sealed class AdminFace : IAsyncDisposable
 
     public string Token => File.ReadAllText(Endpoint.TokenFile).Trim();
 
+    /// <summary>Scheme and place; where it listens everywhere, on this machine.</summary>
+    public string Origin
+    {
+        get
+        {
+            var address = Endpoint.Address!;
+            return $"{(_isSecure ? "https" : "http")}://{(address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.Loopback, address.Port) : address)}";
+        }
+    }
+
     /// <summary>Starts on any port.</summary>
-    public static async Task<AdminFace> StartAsync(string admin = """{ "port": 0 }""", string state = "state")
+    public static async Task<AdminFace> StartAsync(string admin = """{ "port": 0 }""", string state = "state", TimeProvider? time = null)
     {
         var workspace = new Workspace();
         await File.WriteAllTextAsync(workspace.ConfigFile, $$"""{ "stateDirectory": "{{state}}", "admin": {{admin}}, "endpoints": [] }""");
-        var face = new AdminFace(workspace);
+        var face = new AdminFace(workspace, time ?? TimeProvider.System);
         var config = ConfigReader.Read(workspace.ConfigFile).Config!;
         face.StateDirectory = config.StateDirectory;
         Directory.CreateDirectory(config.StateDirectory);
@@ -70,7 +90,7 @@ internal sealed class AdminFace : IAsyncDisposable
 
     public HttpRequestMessage Request(HttpMethod method, string call, string? token = null, string? host = null)
     {
-        var request = new HttpRequestMessage(method, new Uri($"http://{Endpoint.Address}{call}"));
+        var request = new HttpRequestMessage(method, new Uri($"{Origin}{call}"));
         request.Headers.Host = host;
         if (token is not null)
         {
@@ -82,11 +102,14 @@ internal sealed class AdminFace : IAsyncDisposable
 
     public async Task<(int Status, string Body, HttpResponseMessage Response)> SendAsync(HttpMethod method, string call, string? token = null, string? host = null)
     {
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+        using var client = Client();
         using var request = Request(method, call, token, host);
         var response = await client.SendAsync(request, Deadline.Token);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Deadline.Token), response);
     }
+
+    /// <summary>Of whatever certificate.</summary>
+    public static HttpClient Client() => new(new SocketsHttpHandler { UseProxy = false, SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null } });
 
     public Task<(int ExitCode, string Output, string Error)> VerbAsync(params string[] verb) => Cli.RunAsync([.. verb, "--config", ConfigFile]).Within();
 
@@ -96,14 +119,23 @@ internal sealed class AdminFace : IAsyncDisposable
         _workspace.Dispose();
     }
 
-    private async Task StartAsync(ServerConfig config) => _endpoint = await AdminEndpoint.StartAsync(config, Calls(), _log, config.Admin.Tls is { } tls ? TlsCredentials.Load(tls, DateTimeOffset.UtcNow).Credentials : null).Within();
+    private async Task StartAsync(ServerConfig config)
+    {
+        _isSecure = config.Admin.Tls is not null;
+        var credentials = config.Admin.Tls is { } tls ? TlsCredentials.Load(tls, DateTimeOffset.UtcNow).Credentials : null;
+        _endpoint = await AdminEndpoint.StartAsync(config, Calls(), _log, credentials, _time).Within();
+    }
 
     private AdminCalls Calls() => new()
     {
         IsReady = () => IsReady,
         Status = () => Status,
         Metrics = () => Metrics,
-        Connections = (endpoint, limit) => new ConnectionReport(Connections.Count, [.. Connections.Where(connection => endpoint is null || connection.Endpoint == endpoint).Take(limit)]),
+        Connections = (endpoint, limit) =>
+        {
+            var inside = Connections.Where(connection => endpoint is null || connection.Endpoint == endpoint).ToList();
+            return new ConnectionReport(inside.Count, [.. inside.Take(limit)]);
+        },
         Events = Events,
         ReloadAsync = ReloadAsync,
         RollbackAsync = RollbackAsync,

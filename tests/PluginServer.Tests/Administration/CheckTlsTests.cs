@@ -53,6 +53,29 @@ internal sealed class CheckTlsTests
         Assert.That((run.ExitCode, run.Error), Is.EqualTo((1, check.Error)));
     }
 
+    [Test]
+    public async Task The_certificate_of_the_administration_endpoint_must_be_usable_too([Values] bool isThere)
+    {
+        var text = await File.ReadAllTextAsync(_workspace.ConfigFile);
+        await File.WriteAllTextAsync(_workspace.ConfigFile, text.Replace("\"admin\": { \"port\": 0 }", $$"""
+            "admin": { "port": 0, "address": "*",
+                "tls": { "certificate": "{{_files[isThere ? "cert.pem" : "admin.pem"]}}", "key": "{{_files["key.pem"]}}" } }
+            """, StringComparison.Ordinal));
+        var check = await Cli.RunAsync("check", "--config", _workspace.ConfigFile);
+        if (isThere)
+        {
+            Assert.That((check.ExitCode, check.Error), Is.EqualTo((0, "")));
+            return;
+        }
+
+        Assert.That((check.ExitCode, check.Error), Is.EqualTo((1, $"{_workspace.ConfigFile}:4:29: admin.tls.certificate: there is no file {_files["admin.pem"]}; create it, or correct the name\n")));
+        var json = JObject.Parse((await Cli.RunAsync("check", "--json", "--config", _workspace.ConfigFile)).Output);
+        Assert.That(json["errors"]!.Select(error => ((string?)error["path"], (int)error["line"]!)), Is.EqualTo([("admin.tls.certificate", 4)]));
+        var run = await Cli.RunAsync("run", "--config", _workspace.ConfigFile).Within();
+        Assert.That((run.ExitCode, run.Output, run.Error), Is.EqualTo((1, "", check.Error)));
+        Assert.That(Directory.Exists(Path.Combine(_workspace.Root, "state")), Is.False, "nothing was begun");
+    }
+
     [TestCase("expired", "certificate", "the certificate of www.example.org in {cert.pem} expired on ", "; renew it")]
     [TestCase("missing", "certificate", "there is no file {cert.pem}; create it, or correct the name", "")]
     [TestCase("missing key", "key", "there is no file {key.pem}; create it, or correct the name", "")]

@@ -96,8 +96,17 @@ internal sealed class RemoteVerbTests
     }
 
     [TestCase("status")]
+    [TestCase("status", "--json")]
+    [TestCase("status", "--watch")]
+    [TestCase("status", "--watch", "--json")]
     [TestCase("reload")]
+    [TestCase("reload", "--json")]
     [TestCase("rollback", "Echo")]
+    [TestCase("pause", "echo")]
+    [TestCase("pause", "echo", "--json")]
+    [TestCase("resume", "echo")]
+    [TestCase("drain", "echo")]
+    [TestCase("drain", "echo", "--timeout", "00:00:01", "--json")]
     public async Task Without_a_host_a_verb_says_where_it_looked_and_exits_4(params string[] verb)
     {
         using var workspace = new Workspace().Configure("[]");

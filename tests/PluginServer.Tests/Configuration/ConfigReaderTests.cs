@@ -44,7 +44,9 @@ internal sealed partial class ConfigReaderTests
         Assert.That(config.MaxConnections, Is.EqualTo(50_000));
         Assert.That(config.ShutdownDelay, Is.EqualTo(TimeSpan.FromSeconds(5)));
         Assert.That(config.ShutdownTimeout, Is.EqualTo(TimeSpan.FromDays(1) + TimeSpan.FromMilliseconds(500)));
-        Assert.That(config.Admin, Is.EqualTo(new AdminConfig { Enabled = false, Address = IPAddress.IPv6Loopback, Port = 0 }));
+        Assert.That(config.Admin with { Tls = null }, Is.EqualTo(new AdminConfig { Enabled = false, Address = IPAddress.IPv6Loopback, Port = 0 }));
+        Assert.That((config.Admin.Tls!.Certificate.File, config.Admin.Tls.Certificate.Key, config.Admin.Tls.ClientCertificate), Is.EqualTo(("/etc/admin.pem", "/etc/admin.key", ClientCertificateKind.Allow)));
+        Assert.That(config.Admin.Tls.Sni.Select(entry => entry.Certificate.File), Is.EqualTo(["/etc/a.pem", "/etc/b.pfx"]));
         Assert.That(config.Plugins.Keys, Is.EqualTo(["Key.Value"]));
         Assert.That(config.Plugin("Key.Value").Settings.Values["snapshot:keep"], Is.EqualTo("3"));
         Assert.That(config.Plugin("Key.Value").DrainTimeout, Is.EqualTo(TimeSpan.FromMinutes(10)));
@@ -107,9 +109,11 @@ internal sealed partial class ConfigReaderTests
     [Test]
     public void The_examples_leave_no_key_out()
     {
-        Assert.That(Patterns(Everything), Is.EquivalentTo(ConfigKeys.All.Select(key => key.Path)));
+        // There is one section of that kind, and it has the key, which excludes this.
+        var possible = ConfigKeys.All.Where(key => key.Path != "admin.tls.passwordFile").ToList();
+        Assert.That(Patterns(Everything), Is.EquivalentTo(possible.Select(key => key.Path)));
         var absent = ConfigKeys.All.Where(key => key.Supported is { IsEmpty: true }).Select(key => key.Path).ToList();
-        var supported = ConfigKeys.All.Where(key => !absent.Any(path => key.Path == path || key.Path.StartsWith($"{path}.", StringComparison.Ordinal)));
+        var supported = possible.Where(key => !absent.Any(path => key.Path == path || key.Path.StartsWith($"{path}.", StringComparison.Ordinal)));
         Assert.That(supported.Select(key => key.Path), Is.SubsetOf(Patterns(Full)));
     }
 
