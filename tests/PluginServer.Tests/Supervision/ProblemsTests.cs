@@ -52,7 +52,7 @@ internal sealed class ProblemsTests
         await using var server = await TestServer.StartAsync(_workspace);
         var problem = Problems(server).Single();
         Assert.That((problem.Kind, problem.Plugin), Is.EqualTo(("error", "Swap")));
-        Assert.That(problem.Text, Does.StartWith($"plugin Swap: {_workspace.ConfigFile}:").And.Contain("Swap.dll is empty"));
+        Assert.That(problem.Text, Does.StartWith($"{_workspace.ConfigFile}:").And.Contain("Swap.dll is empty"));
         Assert.That(server.Reloader.Status().Plugins[0].Generations.Select(generation => generation.State), Is.EqualTo(["failed", "active"]));
 
         // Somebody asks, and it is as it was.
@@ -96,7 +96,7 @@ internal sealed class ProblemsTests
 
         var problem = Problems(server).Single();
         Assert.That((problem.Kind, problem.Endpoint, problem.Plugin), Is.EqualTo(("failed", "test", "Echo")));
-        Assert.That(problem.Text, Is.EqualTo($"endpoint test: does not accept on {server.Endpoint().Address}: its acceptors keep dying; it is tried again now and then, see the log"));
+        Assert.That(problem.Text, Is.EqualTo($"does not accept on {server.Endpoint().Address}: its acceptors keep dying; it is tried again now and then, see the log"));
         transport.OnAccept = static _ => { };
         isBroken = false;
         time.Advance(TimeSpan.FromSeconds(1));
@@ -120,7 +120,7 @@ internal sealed class ProblemsTests
             await Deadline.UntilAsync(() => server.Endpoint().Counters.HandlerFaults == faults, "counted");
         }
 
-        Assert.That(Problems(server), Is.EqualTo([new Problem("faults", "test", "Behaviours", "endpoint test: 3 handler faults in the last minute; the log has the first of each second")]));
+        Assert.That(Problems(server), Is.EqualTo([new Problem("faults", "test", "Behaviours", "3 handler faults in the last minute; the log has the first of each second")]));
         time.Advance(TimeSpan.FromSeconds(50));
         Assert.That(Shown(server), Is.EqualTo(["faults"]));
         time.Advance(TimeSpan.FromSeconds(10));
@@ -140,7 +140,7 @@ internal sealed class ProblemsTests
             Assert.That(await client.ReadLineAsync(), Is.EqualTo("as you like"));
             Assert.That(await client.ReadLineAsync(), Is.EqualTo("done"));
             await Deadline.UntilAsync(() => Shown(server).Length > 0, "it is found");
-            Assert.That(Problems(server), Is.EqualTo([new Problem("faults", null, "Misbehaving", "plugin Misbehaving: generation 1: 1 exceptions outside of its handlers, see the log")]));
+            Assert.That(Problems(server), Is.EqualTo([new Problem("faults", null, "Misbehaving", "generation 1: 1 exception outside of its handlers, see the log")]));
         }
         finally
         {
@@ -156,7 +156,7 @@ internal sealed class ProblemsTests
         using var first = await InsideAsync(server);
         Assert.That(Shown(server), Is.Empty);
         using var second = await InsideAsync(server);
-        Assert.That(Problems(server), Is.EqualTo([new Problem("limit", "test", "Behaviours", $"endpoint test: all 2 connections are taken (maxConnections): {consequence}")]));
+        Assert.That(Problems(server), Is.EqualTo([new Problem("limit", "test", "Behaviours", $"all 2 connections are taken (maxConnections): {consequence}")]));
         second.SendFin();
         await Deadline.UntilAsync(() => Shown(server).Length == 0, "one has gone");
     }
@@ -190,7 +190,7 @@ internal sealed class ProblemsTests
         Assert.That(Shown(server), Is.Empty);
         time.Skip(PluginGeneration.LeakAfter);
         await Deadline.UntilAsync(() => old.State == GenerationState.Leaked, "leaked");
-        Assert.That(Problems(server), Is.EqualTo([new Problem("leaked", null, "LeakTimer", $"plugin LeakTimer: generation 1 was not unloaded, perhaps because of {old.Leak}; its memory is lost until the host restarts")]));
+        Assert.That(Problems(server), Is.EqualTo([new Problem("leaked", null, "LeakTimer", $"generation 1 was not unloaded, perhaps because of {old.Leak}; its memory is lost until the host restarts")]));
     }
 
     [Test]
@@ -204,7 +204,7 @@ internal sealed class ProblemsTests
         time.Advance(TimeSpan.FromDays(2));
         var problem = Problems(server).Single();
         Assert.That((problem.Kind, problem.Endpoint), Is.EqualTo(("certificate", "test")));
-        Assert.That(problem.Text, Does.Match(@"^endpoint test: the certificate of one\.example expires on .*; renew it$"));
+        Assert.That(problem.Text, Does.Match(@"^the certificate of one\.example expires on .*; renew it$"));
         time.Advance(TimeSpan.FromDays(14));
         Assert.That(Problems(server).Single().Text, Does.Contain("expired on"));
         files.WritePair(TestCertificate.Make("one.example", until: 100));
@@ -219,7 +219,7 @@ internal sealed class ProblemsTests
         var running = server.Server.Running.Single();
         using var client = await InsideAsync(server);
         running.Pause();
-        Assert.That(Problems(server)[^1], Is.EqualTo(new Problem("paused", "test", "Behaviours", "endpoint test: is paused: clients wait in the backlog until it is resumed")));
+        Assert.That(Problems(server)[^1], Is.EqualTo(new Problem("paused", "test", "Behaviours", "is paused: clients wait in the backlog until it is resumed")));
         await File.WriteAllTextAsync(_workspace.ConfigFile, "{");
         await server.Reloader.FilesChangedAsync().Within();
         Assert.That(Shown(server), Is.EqualTo(["rejected", "limit", "paused"]));
