@@ -7,9 +7,16 @@ namespace PluginServer.Networking;
 /// <remarks>Any thread; nobody waits to count, but for the first connection of a generation.</remarks>
 internal sealed class EndpointCounters
 {
+    /// <summary>So long a listener of the meter is told that a generation which is gone has no connections any more: some keep what they heard last,
+    /// and ask but once a minute.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromMinutes(5);
+
+    /// <summary>How many that are gone are told of at most.</summary>
+    private const int MostGone = 10;
+
     private readonly Lock _gate = new();
 
-    /// <summary>Of generations that have been unloaded, one for each plugin.</summary>
+    /// <summary>Of generations that have been unloaded long ago, one for each plugin.</summary>
     private readonly Dictionary<string, GenerationCounters> _past = new(StringComparer.Ordinal);
     private ImmutableArray<PluginCounters> _plugins = [];
     private ImmutableArray<GenerationCounters> _generations = [];
@@ -65,30 +72,21 @@ internal sealed class EndpointCounters
     /// <summary>The plugin that it is bound to.</summary>
     public PluginCounters Plugin => _plugin;
 
-    /// <summary>Of the generations that are not unloaded.</summary>
-    public ImmutableArray<GenerationCounters> Generations
-    {
-        get
-        {
-            lock (_gate)
-            {
-                Fold();
-                return _generations;
-            }
-        }
-    }
-
-    /// <summary>All that were ever counted: what is unloaded together, by plugin, and what is not.</summary>
+    /// <summary>All that were ever counted: what has long been unloaded together, by plugin, and each of the others.</summary>
     public IReadOnlyList<GenerationCounters> Connections
     {
         get
         {
             lock (_gate)
             {
+                Fold();
                 return [.. _past.Values, .. _generations];
             }
         }
     }
+
+    /// <summary>Whether it is of one generation, and not of all those that are long gone.</summary>
+    public bool IsOfOne(GenerationCounters counters) => _generations.Contains(counters);
 
     /// <summary>What is rejected, and goes wrong, from now on is this plugin's.</summary>
     public void Serve(string plugin) => _plugin = OfPlugin(plugin);
@@ -129,19 +127,21 @@ internal sealed class EndpointCounters
 
     private void Fold()
     {
-        foreach (var gone in _generations.Where(static counters => counters.Generation.State == GenerationState.Unloaded).ToList())
+        // What is unloaded counts no more: its last connection was counted before it gave its lease back.
+        var gone = _generations.Where(static counters => counters.Generation.GoneFor is not null).ToList();
+        foreach (var old in gone.Where((counters, index) => index < gone.Count - MostGone || counters.Generation.GoneFor > Farewell))
         {
             // A new one: whoever reads what was counted together does not see it change.
-            var both = new GenerationCounters(gone.Generation);
-            if (_past.TryGetValue(gone.Plugin, out var past))
+            var both = new GenerationCounters(old.Generation);
+            if (_past.TryGetValue(old.Plugin, out var past))
             {
                 both.Add(past);
             }
 
-            both.Add(gone);
-            _past[gone.Plugin] = both;
+            both.Add(old);
+            _past[old.Plugin] = both;
 
-            _generations = _generations.Remove(gone);
+            _generations = _generations.Remove(old);
         }
     }
 }

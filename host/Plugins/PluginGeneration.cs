@@ -48,6 +48,9 @@ internal sealed class PluginGeneration
     private readonly Lock _gate = new();
     private Task? _retirement;
 
+    /// <summary>A timestamp; 0 while it is not.</summary>
+    private long _goneAt;
+
     /// <summary>The number of leases, with <see cref="Retired"/> added: one word, so that no lease is granted or counted between
     /// the two questions "was that the last one?" and "is it retired?".</summary>
     private int _state;
@@ -94,6 +97,9 @@ internal sealed class PluginGeneration
     public WeakReference Context { get; }
 
     public GenerationState State { get; private set; } = GenerationState.Active;
+
+    /// <summary>Since its load context was collected; null while it is not.</summary>
+    public TimeSpan? GoneFor => Volatile.Read(ref _goneAt) is var at and not 0 ? _time.GetElapsedTime(at) : null;
 
     /// <summary>When its connections are cut, once it is replaced with a drainTimeout.</summary>
     public DateTimeOffset? DrainDeadline { get; private set; }
@@ -222,6 +228,7 @@ internal sealed class PluginGeneration
         }
 
         Leak = null;
+        Volatile.Write(ref _goneAt, _time.GetTimestamp());
         State = GenerationState.Unloaded;
         Log.GenerationUnloaded(_log, Build.Name, Number, _time.GetElapsedTime(started).TotalSeconds);
         _events.Publish(HostEventKind.Unloaded, "its load context was collected", Build.Name, Number);

@@ -14,8 +14,8 @@ internal sealed record ConnectionCounts
 
     public required long Accepted { get; init; }
 
-    /// <summary>Those inside, by generation: of every generation that is not unloaded.</summary>
-    public required IReadOnlyList<(int Generation, long Count)> Active { get; init; }
+    /// <summary>Those inside, by generation; one that is gone is told of a while longer.</summary>
+    public required IReadOnlyList<(int Generation, long Count, bool IsGone)> Active { get; init; }
 
     /// <summary>Those that have ended, by cause; null is the end in order.</summary>
     public required IReadOnlyList<(string? Cause, Durations Durations)> Ended { get; init; }
@@ -41,8 +41,7 @@ internal sealed record ConnectionCounts
     private static ConnectionCounts Of(Endpoint endpoint, PluginCounters plugin, IReadOnlyList<GenerationCounters> connections)
     {
         var ended = Enumerable.Range(0, CloseCauses.Count).Select(static cause => (CloseCauses.Name((CloseCause)cause), new Durations(Instruments.ConnectionBuckets))).ToList();
-        var active = new List<(int, long)>();
-        var present = endpoint.Counters.Generations;
+        var active = new List<(int, long, bool)>();
         var accepted = 0L;
         foreach (var counters in connections)
         {
@@ -55,9 +54,9 @@ internal sealed record ConnectionCounts
 
             var came = counters.Accepted;
             accepted += came;
-            if (present.Contains(counters))
+            if (endpoint.Counters.IsOfOne(counters))
             {
-                active.Add((counters.Generation.Number, came - over));
+                active.Add((counters.Generation.Number, came - over, counters.Generation.GoneFor is not null));
             }
         }
 

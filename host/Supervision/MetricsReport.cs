@@ -10,13 +10,16 @@ internal static class MetricsReport
 {
     private static readonly ImmutableArray<GenerationState> States = [.. Enum.GetValues<GenerationState>()];
 
-    /// <summary>All of them at one moment: accepted = active + ended, on every endpoint.</summary>
+    /// <summary>All of them at one moment: accepted = active + ended, on every endpoint. A series of a generation ends with it.</summary>
     public static IReadOnlyList<(MetricFamily Family, IReadOnlyList<MetricPoint> Points)> All(Server server)
     {
         var counts = ConnectionCounts.Of(server);
-        return [.. MetricFamily.All.Select(family => (family, (IReadOnlyList<MetricPoint>)[.. Points(server, counts, family)]))];
+        var alive = counts.Select(static count => count with { Active = [.. count.Active.Where(static active => !active.IsGone)] }).ToList();
+        return [.. MetricFamily.All.Select(family => (family, (IReadOnlyList<MetricPoint>)[.. Points(server, alive, family)]))];
     }
 
+    /// <summary>For a listener of the meter, which may keep the last value of a series for ever: one of a generation that is gone is 0 for a while, and
+    /// only then ends.</summary>
     public static IEnumerable<MetricPoint> Points(Server server, MetricFamily family) => Points(server, ConnectionCounts.Of(server), family);
 
     private static IEnumerable<MetricPoint> Points(Server server, IReadOnlyList<ConnectionCounts> counts, MetricFamily family) => family.Name switch

@@ -122,7 +122,8 @@ internal sealed class MetricsTests
     public async Task Swaps_loads_and_generations_are_counted_and_a_series_of_a_generation_ends_with_it()
     {
         _workspace.With("Swap").Version("one").Configure($"[ {Swap} ]");
-        await using var server = await TestServer.StartAsync(_workspace);
+        var time = new SkippingTime();
+        await using var server = await TestServer.StartAsync(_workspace, time);
         using var heard = new Heard(server.Server);
         using (var old = await server.ConnectAsync("swap"))
         {
@@ -164,9 +165,14 @@ internal sealed class MetricsTests
         Assert.That(after.Count("pluginserver_active_connections", "pluginserver_generation=1"), Is.Zero, "its series ends with it");
         Assert.That(after.Sum("pluginserver_accepted_connections_total", "pluginserver_endpoint=swap"), Is.EqualTo(1), "what it has counted does not");
         Assert.That(after.Sum("pluginserver_connection_duration_seconds_count", "pluginserver_endpoint=swap"), Is.EqualTo(1));
+        string[] first = ["pluginserver.endpoint=swap", "pluginserver.generation=1", "pluginserver.plugin=Swap"];
+        heard.Ask();
+        Assert.That(heard.Last("pluginserver.active_connections", first), Is.Zero, "who keeps what was heard last does not keep a connection that is gone");
+        time.Skip(TimeSpan.FromMinutes(6));
         heard.Forget();
         heard.Ask();
-        Assert.That(heard.Count("pluginserver.active_connections", "pluginserver.endpoint=swap", "pluginserver.generation=1", "pluginserver.plugin=Swap"), Is.Zero);
+        Assert.That(heard.Count("pluginserver.active_connections", first), Is.Zero);
+        Scrape.Of(server.Server).AssertBalanced();
     }
 
     [Test]
