@@ -25,7 +25,7 @@ internal sealed class AdminGuard(AdminConfig config, AdminToken token, AdminTls?
         // The file's permissions have said who it is.
         if (context.Features.Get<IConnectionSocketFeature>()?.Socket.AddressFamily == AddressFamily.Unix)
         {
-            return next(context);
+            return NextAsync(context, next);
         }
 
         // A page that a browser got from elsewhere may have its own name point here, but it cannot send another name.
@@ -42,7 +42,22 @@ internal sealed class AdminGuard(AdminConfig config, AdminToken token, AdminTls?
             return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {token.File}");
         }
 
-        return next(context);
+        return NextAsync(context, next);
+    }
+
+    /// <summary>What no call has answered gets its words here.</summary>
+    private static async Task NextAsync(HttpContext context, RequestDelegate next)
+    {
+        await next(context);
+        var (request, response) = (context.Request, context.Response);
+        if (response is { HasStarted: false, StatusCode: StatusCodes.Status404NotFound })
+        {
+            await Refuse(context, response.StatusCode, $"there is no call {request.Method} {request.Path}");
+        }
+        else if (response is { HasStarted: false, StatusCode: StatusCodes.Status405MethodNotAllowed })
+        {
+            await Refuse(context, response.StatusCode, $"{request.Path} is not for {request.Method}, only for {response.Headers.Allow}");
+        }
     }
 
     private bool IsOwn(string host, IPAddress? local) =>
