@@ -39,7 +39,9 @@ internal sealed class AdminGuard(AdminConfig config, AdminToken token, AdminTls?
         if (!(reads && config.IsLocal) && !token.Accepts(request.Headers.Authorization) && !(reads && token.AcceptsPassword(request.Headers.Authorization)))
         {
             context.Response.Headers.WWWAuthenticate = reads ? new StringValues(["Basic realm=\"PluginServer: any name, and the token as the password\"", "Bearer"]) : "Bearer";
-            return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {token.File}");
+
+            // Whoever asks from elsewhere need not know how this machine's folders are called.
+            return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {(config.IsLocal ? token.File : "the host's state directory")}");
         }
 
         return NextAsync(context, next);
