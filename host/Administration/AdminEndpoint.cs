@@ -91,12 +91,16 @@ internal sealed class AdminEndpoint : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = AdminGuard.LongestBody;
-            kestrel.Limits.MaxConcurrentConnections = 200;
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             foreach (var socket in listeners.All)
             {
                 kestrel.Listen(socket.LocalEndPoint!, listen =>
                 {
+                    if (socket == listeners.Http)
+                    {
+                        listen.Use(new AdminConnections().Limit);
+                    }
+
                     if (socket == listeners.Http && tls is not null)
                     {
                         listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = context => ValueTask.FromResult(tls.Select(context.ClientHelloInfo.ServerName)) });

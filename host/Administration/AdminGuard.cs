@@ -25,7 +25,7 @@ internal sealed class AdminGuard(AdminConfig config, AdminToken token, AdminTls?
         // The file's permissions have said who it is.
         if (context.Features.Get<IConnectionSocketFeature>()?.Socket.AddressFamily == AddressFamily.Unix)
         {
-            return next(context);
+            return NextAsync(context, next);
         }
 
         // A page that a browser got from elsewhere may have its own name point here, but it cannot send another name.
@@ -39,10 +39,27 @@ internal sealed class AdminGuard(AdminConfig config, AdminToken token, AdminTls?
         if (!(reads && config.IsLocal) && !token.Accepts(request.Headers.Authorization) && !(reads && token.AcceptsPassword(request.Headers.Authorization)))
         {
             context.Response.Headers.WWWAuthenticate = reads ? new StringValues(["Basic realm=\"PluginServer: any name, and the token as the password\"", "Bearer"]) : "Bearer";
-            return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {token.File}");
+
+            // Whoever asks from elsewhere need not know how this machine's folders are called.
+            return Refuse(context, StatusCodes.Status401Unauthorized, $"this call needs the header Authorization: Bearer TOKEN; the token is in {(config.IsLocal ? token.File : "the host's state directory")}");
         }
 
-        return next(context);
+        return NextAsync(context, next);
+    }
+
+    /// <summary>What no call has answered gets its words here.</summary>
+    private static async Task NextAsync(HttpContext context, RequestDelegate next)
+    {
+        await next(context);
+        var (request, response) = (context.Request, context.Response);
+        if (response is { HasStarted: false, StatusCode: StatusCodes.Status404NotFound })
+        {
+            await Refuse(context, response.StatusCode, $"there is no call {request.Method} {request.Path}");
+        }
+        else if (response is { HasStarted: false, StatusCode: StatusCodes.Status405MethodNotAllowed })
+        {
+            await Refuse(context, response.StatusCode, $"{request.Path} is not for {request.Method}, only for {response.Headers.Allow}");
+        }
     }
 
     private bool IsOwn(string host, IPAddress? local) =>

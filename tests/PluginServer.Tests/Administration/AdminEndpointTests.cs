@@ -3,8 +3,10 @@ using System.Net.Sockets;
 using System.Runtime.Versioning;
 using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
+using PluginServer.Administration;
 using PluginServer.Configuration;
 using PluginServer.Supervision;
+using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Administration;
 
@@ -82,8 +84,16 @@ internal sealed class AdminEndpointTests
     public async Task What_is_not_a_call_is_refused_and_nothing_happens()
     {
         await using var face = await AdminFace.StartAsync();
-        Assert.That((await face.SendAsync(HttpMethod.Get, "/api/reload")).Status, Is.EqualTo(405));
-        Assert.That((await face.SendAsync(HttpMethod.Get, "/nothing")).Status, Is.EqualTo(404));
+        async Task<(int, string?)> RefusedAsync(HttpMethod method, string call)
+        {
+            var (status, body, _) = await face.SendAsync(method, call, $"Bearer {face.Token}");
+            return (status, (string?)Parse(body)["error"]);
+        }
+
+        Assert.That(await RefusedAsync(HttpMethod.Get, "/api/reload"), Is.EqualTo((405, "/api/reload is not for GET, only for POST")));
+        Assert.That(await RefusedAsync(HttpMethod.Put, "/api/status"), Is.EqualTo((405, "/api/status is not for PUT, only for GET, HEAD")));
+        Assert.That(await RefusedAsync(HttpMethod.Get, "/nothing"), Is.EqualTo((404, "there is no call GET /nothing")));
+        Assert.That(await RefusedAsync(HttpMethod.Post, "/api/endpoints/echo/dance"), Is.EqualTo((404, "there is no call POST /api/endpoints/echo/dance")));
         using var client = new HttpClient();
         using var request = face.Request(HttpMethod.Post, "/api/reload", $"Bearer {face.Token}");
         request.Content = new ByteArrayContent(new byte[5000]);
@@ -133,6 +143,35 @@ internal sealed class AdminEndpointTests
         Assert.That(face.Endpoint.Address, Is.Null);
         Assert.That(face.Log, Is.Empty);
         Assert.That((await face.VerbAsync("status")).ExitCode, Is.Zero);
+    }
+
+    [Test]
+    public async Task However_many_follow_by_the_port_the_command_line_is_heard()
+    {
+        await using var face = await AdminFace.StartAsync();
+        var all = new List<EventClient>();
+        for (var number = 0; number < AdminConnections.Most; number++)
+        {
+            all.Add(await EventClient.FollowAsync(face));
+        }
+
+        Assert.That(async () => await face.SendAsync(HttpMethod.Get, "/health/live"), Throws.InstanceOf<HttpRequestException>(), "no more than these");
+        Assert.That(await face.VerbAsync("pause", "echo"), Is.EqualTo((0, $"endpoint echo is paused{Environment.NewLine}", "")));
+        all.ForEach(client => client.Dispose());
+        await Deadline.UntilAsync(() => face.Events.Followers == 0, "all have gone");
+        await Deadline.UntilAsync(
+            async () =>
+            {
+                try
+                {
+                    return (await face.SendAsync(HttpMethod.Get, "/health/live")).Status == 200;
+                }
+                catch (HttpRequestException)
+                {
+                    return false;
+                }
+            },
+            "there is room again");
     }
 
     [Test]

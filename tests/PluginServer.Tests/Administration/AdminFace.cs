@@ -108,8 +108,13 @@ internal sealed class AdminFace : IAsyncDisposable
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Deadline.Token), response);
     }
 
-    /// <summary>Of whatever certificate.</summary>
-    public static HttpClient Client() => new(new SocketsHttpHandler { UseProxy = false, SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null } });
+    /// <summary>Takes whatever certificate; when an answer that goes on is let go, its connection is closed at once.</summary>
+    public static HttpClient Client() => new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        MaxResponseDrainSize = 0,
+        SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
+    });
 
     public Task<(int ExitCode, string Output, string Error)> VerbAsync(params string[] verb) => Cli.RunAsync([.. verb, "--config", ConfigFile]).Within();
 

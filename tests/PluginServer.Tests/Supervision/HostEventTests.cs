@@ -77,7 +77,7 @@ internal sealed class HostEventTests
     }
 
     [Test]
-    public async Task A_change_a_rejection_a_rollback_a_fault_and_a_stop_are_told()
+    public async Task A_change_a_rejection_a_rollback_and_a_stop_are_told()
     {
         await using var server = await TestServer.StartAsync(new Workspace().With("Swap").Version("one").Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Swap", "handler": "VersionHandler" } ]"""));
         var followed = new List<HostEvent>();
@@ -104,6 +104,29 @@ internal sealed class HostEventTests
         Assert.That(
             followed.Select(happened => happened.Kind).Where(kind => kind is not (HostEventKind.Retired or HostEventKind.Unloaded)),
             Is.EqualTo([HostEventKind.Applied, HostEventKind.Swapped, HostEventKind.Applied, HostEventKind.Swapped, HostEventKind.Applied, HostEventKind.RolledBack, HostEventKind.Rejected, HostEventKind.Stopping]));
+    }
+
+    [Test]
+    public async Task A_fault_is_told_at_once_and_how_many_more_there_were_a_second_later()
+    {
+        var time = new ManualTime();
+        await using var server = await TestServer.StartAsync(new Workspace().With("Behaviours").Configure(Config), time);
+        for (var fault = 1; fault <= 3; fault++)
+        {
+            using var client = await server.ConnectAsync();
+            await client.SendAsync("throw\n");
+            Assert.That(await client.EndsInResetAsync(), Is.True);
+            var faults = fault;
+            await Deadline.UntilAsync(() => server.Endpoint().Counters.HandlerFaults == faults, "counted");
+        }
+
+        await Deadline.UntilAsync(() => Told(server).Length == 2, "told");
+        time.Advance(TimeSpan.FromSeconds(1));
+        var told = server.Server.Events.Last.Skip(1).ToList();
+        Assert.That(told.Select(happened => (happened.Kind, happened.Endpoint)), Is.EqualTo(Enumerable.Repeat((HostEventKind.Fault, "test"), 2)));
+        Assert.That((told[0].Plugin, told[0].Generation), Is.EqualTo(("Behaviours", 1)));
+        Assert.That(told[0].Text, Does.Match(@"^connection \d+ from 127\.0\.0\.1:\d+: System\.IO\.InvalidDataException: told to: throw$"));
+        Assert.That(told[1].Text, Is.EqualTo("2 times more: System.IO.InvalidDataException"));
     }
 
     private static string[] Told(TestServer server) =>
