@@ -26,7 +26,7 @@ internal sealed partial class TransportInput
     public void Watch()
     {
         SocketError failure;
-        lock (_bytes)
+        using (_gate.Hold())
         {
             _watched = true;
             WatchIfIdle();
@@ -153,7 +153,7 @@ internal sealed partial class TransportInput
     {
         var resume = false;
         SocketError failure;
-        lock (_bytes)
+        using (_gate.Hold())
         {
             EndWait(error);
             _ended |= ended;

@@ -4,10 +4,11 @@ using System.Net.Sockets;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket receives, as a PipeReader that holds no memory while it waits with nothing buffered.</summary>
-/// <remarks>Its lock is <see cref="_bytes"/>: this object is the plugin's too, and a lock that plugins can take is none. Thousands wait, so no object more than needed.</remarks>
+/// <remarks>This object is the plugin's too, and a lock that plugins can take is none. Thousands wait, so no object more than needed.</remarks>
 internal sealed partial class TransportInput(PipedConnection connection, ReceivedBytes bytes) : PipeReader
 {
     private readonly ReceivedBytes _bytes = bytes;
+    private Gate _gate;
     private long _received;
     private bool _cancelled;
 
@@ -25,7 +26,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     {
         get
         {
-            lock (_bytes)
+            using (_gate.Hold())
             {
                 return _bytes.IsEmpty && _read == ReadState.Idle;
             }
@@ -40,7 +41,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         SocketError failure;
-        lock (_bytes)
+        using (_gate.Hold())
         {
             if (Refusal() is { } refusal)
             {
@@ -80,7 +81,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     public override bool TryRead(out ReadResult result)
     {
         SocketError failure;
-        lock (_bytes)
+        using (_gate.Hold())
         {
             if (Refusal() is { } refusal)
             {
@@ -106,7 +107,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     {
         bool overLimit;
         SocketError failure;
-        lock (_bytes)
+        using (_gate.Hold())
         {
             if (_left)
             {
@@ -144,7 +145,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
 
     public override void CancelPendingRead()
     {
-        lock (_bytes)
+        using (_gate.Hold())
         {
             _cancelled = true;
             EndParked();
@@ -155,7 +156,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     public override void Complete(Exception? exception = null)
     {
         SocketError failure;
-        lock (_bytes)
+        using (_gate.Hold())
         {
             if (_completed || _left)
             {

@@ -14,7 +14,7 @@ internal sealed partial class TransportOutput
     /// <summary>The connection has ended: so does a flush that waits.</summary>
     public void End()
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             TryEndParked(FlushEnd.Closed);
             _leaving?.Fin.TrySetResult(false);
@@ -24,13 +24,13 @@ internal sealed partial class TransportOutput
     /// <summary>The handler has returned: sends what it wrote, then FIN. False when the connection ended before.</summary>
     public Task<bool> FinishAsync()
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             _finByClose = connection.FinByClose;
         }
 
         Complete();
-        lock (connection)
+        using (_gate.Hold())
         {
             _left = true;
         }
@@ -41,7 +41,7 @@ internal sealed partial class TransportOutput
     /// <summary>The socket is closed: waits for what was under way on it, then gives the blocks back.</summary>
     public Task ReleaseAsync()
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             if (_waiting is { } waiting)
             {
@@ -62,7 +62,7 @@ internal sealed partial class TransportOutput
 
     private Task<bool> FinSentAsync()
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             // End comes after the ending is set and needs the lock: it either finds the source or has left the ending to be seen.
             if (_finSent || connection.Ending is not null)

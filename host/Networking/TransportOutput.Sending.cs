@@ -30,7 +30,7 @@ internal sealed partial class TransportOutput
     {
         var resume = false;
         SocketError failure;
-        lock (connection)
+        using (_gate.Hold())
         {
             EndWait(sent, error);
             if (_leaving?.Released is { } released)
@@ -57,7 +57,7 @@ internal sealed partial class TransportOutput
     public bool Post(ReadOnlySpan<byte> bytes)
     {
         SocketError failure;
-        lock (connection)
+        using (_gate.Hold())
         {
             if (_completed)
             {

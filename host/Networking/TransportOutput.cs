@@ -5,10 +5,11 @@ using PluginServer.Diagnostics;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket sends, as a PipeWriter that sends on the caller's thread and queues only what the kernel did not take.</summary>
-/// <remarks>Its lock is the connection: this object is the plugin's too, and a lock that plugins can take is none. What a handler that only
+/// <remarks>This object is the plugin's too, and a lock that plugins can take is none. What a handler that only
 /// writes to a socket with room never needs, the queue and the wait, is made when it is needed.</remarks>
 internal sealed partial class TransportOutput(PipedConnection connection) : PipeWriter
 {
+    private Gate _gate;
     private SendQueue? _queue;
     private bool _cancelled;
     private bool _completed;
@@ -23,7 +24,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     {
         get
         {
-            lock (connection)
+            using (_gate.Hold())
             {
                 return Queued == 0 && _queue is null or { Unflushed: 0 } && !IsWaiting;
             }
@@ -34,7 +35,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     {
         get
         {
-            lock (connection)
+            using (_gate.Hold())
             {
                 return _queue?.Unflushed ?? 0;
             }
@@ -45,7 +46,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             ThrowUnlessOpen();
             return Queue.Lend(sizeHint);
@@ -56,7 +57,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
     public override void Advance(int bytes)
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             ThrowUnlessOpen();
             Queue.Advance(bytes);
@@ -68,7 +69,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
         SocketError failure;
-        lock (connection)
+        using (_gate.Hold())
         {
             if (Refusal() is { } refusal)
             {
@@ -104,7 +105,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
     public override void CancelPendingFlush()
     {
-        lock (connection)
+        using (_gate.Hold())
         {
             if (!TryEndParked(FlushEnd.Cancelled))
             {
@@ -118,7 +119,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     public override void Complete(Exception? exception = null)
     {
         SocketError failure;
-        lock (connection)
+        using (_gate.Hold())
         {
             if (_completed || _left)
             {
@@ -139,7 +140,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
         {
             // Before it counts as completed: whoever sends what still waits would end it with a FIN, as if it were whole.
             connection.Abort(CloseCause.Aborted, "The handler completed its output with an error: " + FaultText.MessageOf(exception));
-            lock (connection)
+            using (_gate.Hold())
             {
                 _completed = true;
             }
