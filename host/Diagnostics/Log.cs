@@ -49,8 +49,8 @@ internal static partial class Log
     [LoggerMessage(206, LogLevel.Information, "Endpoint {Endpoint} on {Address} is removed; {Cut} connections were cut")]
     public static partial void EndpointRemoved(ILogger log, string endpoint, string address, int cut);
 
-    [LoggerMessage(220, LogLevel.Warning, "Endpoint {Endpoint}: {Count} times more: {Event} ({Kind})")]
-    public static partial void Repeated(ILogger log, string endpoint, long count, string @event, string kind);
+    [LoggerMessage(220, LogLevel.Warning, "{Where}: {Count} times more: {Event} ({Kind})")]
+    public static partial void Repeated(ILogger log, string where, long count, string @event, string kind);
 
     [LoggerMessage(211, LogLevel.Error, "Endpoint {Endpoint} on {Address} has failed, and is tried again in {Delay}; those inside are served: {Error}")]
     public static partial void EndpointFailed(ILogger log, string endpoint, string address, TimeSpan delay, string error);

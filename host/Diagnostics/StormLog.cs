@@ -78,7 +78,7 @@ internal sealed class StormLog(ILogger log, EventStream events, TimeProvider tim
     {
         if (count > 0)
         {
-            Log.Repeated(log, cause.Endpoint, count, cause.Event, cause.Kind);
+            Log.Repeated(log, cause.Plugin is null ? $"Endpoint {cause.Endpoint}" : $"Plugin {cause.Plugin}", count, cause.Event, cause.Kind);
             if (cause.Event == StormCause.HandlerFault)
             {
                 events.Publish(HostEventKind.Fault, $"{count} times more: {cause.Kind}", endpoint: cause.Endpoint);
@@ -138,6 +138,12 @@ internal readonly record struct StormCause(string Event, string Endpoint, string
     public const string HandlerFault = "handler fault";
 
     private const int LongestKind = 100;
+
+    /// <summary>Where, if it is no endpoint's: a plugin and its generation.</summary>
+    public string? Plugin { get; init; }
+
+    /// <summary>As <see cref="Of"/>, of what is no endpoint's.</summary>
+    public static StormCause OfPlugin(string @event, string plugin, string exception) => Of(@event, "", exception) with { Plugin = plugin };
 
     /// <summary>Of an exception's text, the kind is the exception's type: what comes before its message.</summary>
     public static StormCause Of(string @event, string endpoint, string exception)

@@ -65,9 +65,9 @@ internal sealed class LoadedPlugin
 
     /// <summary>Loads a build that the inspector found fit and builds its container; starts nothing.</summary>
     /// <exception cref="PluginException">What the plugin's own code or registrations did not survive.</exception>
-    public static LoadedPlugin Load(PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time)
+    public static LoadedPlugin Load(PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time, Telemetry? telemetry)
     {
-        var context = new PluginLoadContext(inspection.Build, number, hostLog.CreateLogger(Log.Category));
+        var context = new PluginLoadContext(inspection.Build, number, hostLog.CreateLogger(Log.Category), telemetry);
         try
         {
             return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, config, hostLog, time));

@@ -62,7 +62,7 @@ internal sealed class PluginGeneration
         Settings = settings;
         LoadedAt = time.GetUtcNow();
         Context = loaded?.ContextReference ?? new WeakReference(null);
-        _faults = loaded?.Faults ?? new StrayFaults(Build.Name, number, log);
+        _faults = loaded?.Faults ?? new StrayFaults(Build.Name, number, log, telemetry: null);
         _loaded = loaded;
         _logs = loaded?.Logs;
         _time = time;

@@ -1,18 +1,19 @@
 using System.Reflection;
 using System.Runtime.Loader;
 using Microsoft.Extensions.Logging;
+using PluginServer.Diagnostics;
 
 namespace PluginServer.Plugins;
 
 /// <summary>One build's own world of assemblies; it only decides where an assembly comes from.</summary>
 /// <remarks>It holds no field of a plugin's type: such a field would keep the context alive.</remarks>
-internal sealed class PluginLoadContext(PluginBuild build, int generation, ILogger log)
+internal sealed class PluginLoadContext(PluginBuild build, int generation, ILogger log, Telemetry? telemetry)
     : AssemblyLoadContext($"{build.Name} {generation} ({build.ShortHash})", isCollectible: true)
 {
     private readonly PluginFolder _folder = new(build);
 
     /// <summary>Found by way of the context because what is known of a stray exception is its methods.</summary>
-    public StrayFaults Faults { get; } = new(build.Name, generation, log);
+    public StrayFaults Faults { get; } = new(build.Name, generation, log, telemetry);
 
     protected override Assembly? Load(AssemblyName assemblyName)
     {

@@ -7,7 +7,7 @@ namespace PluginServer.Plugins;
 
 /// <summary>The plugins half of PREPARE: copies, inspects and loads every plugin that an endpoint names, and binds the handlers.</summary>
 /// <remarks>Starts no service and constructs no handler, so <c>check</c> goes exactly this far.</remarks>
-internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, EventStream events, TimeProvider time)
+internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, EventStream events, TimeProvider time, Telemetry? telemetry = null)
 {
     private readonly PluginInspector _inspector = new();
 
@@ -66,7 +66,7 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
         }
 
         var (number, began) = (present.NextNumber(build.Name), time.GetTimestamp());
-        var loaded = LoadedPlugin.Load(inspection, number, plugin, logs, time);
+        var loaded = LoadedPlugin.Load(inspection, number, plugin, logs, time, telemetry);
         var generation = new PluginGeneration(number, inspection, plugin.Settings, loaded, time, logs.CreateLogger(Log.Category), events);
         prepared.Generations.Add(build.Name, generation);
         Bind(generation, endpoints, present, prepared);

@@ -7,8 +7,8 @@ namespace PluginServer.Plugins;
 
 /// <summary>What one generation let escape where no handler is: on threads of its own, in timers, finalizers, <c>async void</c>
 /// and tasks that nobody awaits.</summary>
-/// <remarks>Unhandled, each of these but the last would end the process. They are told by the plugin's methods on their stack.</remarks>
-internal sealed class StrayFaults(string plugin, int generation, ILogger log)
+/// <remarks>Without telemetry each is a line of the log; with it a storm of them is one a second. Unhandled, each of these but the last would end the process. They are told by the plugin's methods on their stack.</remarks>
+internal sealed class StrayFaults(string plugin, int generation, ILogger log, Telemetry? telemetry)
 {
     private long _count;
 
@@ -56,6 +56,15 @@ internal sealed class StrayFaults(string plugin, int generation, ILogger log)
     private void Add(Exception error)
     {
         Interlocked.Increment(ref _count);
-        Log.StrayFault(log, plugin, generation, FaultText.Of(error));
+        var text = FaultText.Of(error);
+        if (telemetry is null)
+        {
+            Log.StrayFault(log, plugin, generation, text);
+        }
+        else if (telemetry.Storms.Admits(StormCause.OfPlugin("exception outside of handlers", $"{plugin} generation {generation}", text)))
+        {
+            Log.StrayFault(log, plugin, generation, text);
+            telemetry.Events.Publish(HostEventKind.Fault, $"outside of its handlers: {FaultText.FirstLine(text)}", plugin, generation);
+        }
     }
 }
