@@ -23,9 +23,10 @@ internal static class EventFeed
         var next = Task.FromResult(false);
         try
         {
-            // Who follows is told at once that it does, though nothing may happen for days.
-            await response.Body.FlushAsync(end.Token);
             next = follower.MoveNextAsync().AsTask();
+
+            // Who follows from here on is told so at once, though nothing may happen for days.
+            await response.Body.FlushAsync(end.Token);
             var silence = Task.Delay(Silence, time, end.Token);
             while (!end.IsCancellationRequested)
             {
