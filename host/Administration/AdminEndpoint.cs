@@ -110,7 +110,7 @@ internal sealed class AdminEndpoint : IAsyncDisposable
         });
         var app = builder.Build();
         app.Use(new AdminGuard(config.Admin, token, tls).InvokeAsync);
-        AdminRoutes.Map(app, calls, token, time, app.Lifetime.ApplicationStopping);
+        AdminRoutes.Map(app, calls, token, tls, time, app.Lifetime.ApplicationStopping);
         return app;
     }
 

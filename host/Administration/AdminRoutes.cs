@@ -21,9 +21,10 @@ internal static class AdminRoutes
     /// <param name="app">Where they are mapped.</param>
     /// <param name="calls">What they do.</param>
     /// <param name="token">Whose file is named.</param>
+    /// <param name="tls">What it shows itself; null on plain HTTP.</param>
     /// <param name="time">By which a silence is long.</param>
     /// <param name="stopping">Cancelled when calls that do not end by themselves are to end.</param>
-    public static void Map(IEndpointRouteBuilder app, AdminCalls calls, AdminToken token, TimeProvider time, CancellationToken stopping)
+    public static void Map(IEndpointRouteBuilder app, AdminCalls calls, AdminToken token, AdminTls? tls, TimeProvider time, CancellationToken stopping)
     {
         Dashboard.Map(app);
         app.MapMethods("/health/live", Read, context => context.Response.WriteAsync("live\n"));
@@ -38,7 +39,7 @@ internal static class AdminRoutes
             context.Response.ContentType = PrometheusText.ContentType;
             return context.Response.WriteAsync(PrometheusText.Of(calls.Metrics()));
         });
-        app.MapMethods("/api/status", Read, context => WriteAsync(context, StatusCodes.Status200OK, AdminJson.Of(calls.Status(), token.File)));
+        app.MapMethods("/api/status", Read, context => WriteAsync(context, StatusCodes.Status200OK, AdminJson.Of(Complete(calls.Status(), tls), token.File)));
         app.MapMethods("/api/connections", Read, context => ListAsync(context, calls));
         app.MapGet("/api/events", context => EventFeed.WriteAsync(context, calls.Events, time, stopping));
         app.MapPost("/api/reload", async context => await AnswerAsync(context, await calls.ReloadAsync()));
@@ -57,6 +58,9 @@ internal static class AdminRoutes
     }
 
     public static Task RefuseAsync(HttpContext context, int status, string message) => WriteAsync(context, status, new JObject { ["error"] = message });
+
+    /// <summary>The certificates of administration are nothing that the host itself knows of.</summary>
+    private static ServerStatus Complete(ServerStatus status, AdminTls? tls) => tls is null ? status : status with { Problems = [.. status.Problems, .. tls.Due()] };
 
     private static string Named(HttpContext context, string part) => (string)context.GetRouteValue(part)!;
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
 using PluginServer.Networking;
+using PluginServer.Supervision;
 
 namespace PluginServer.Administration;
 
@@ -31,6 +32,9 @@ internal sealed class AdminTls(TlsConfig config, TlsCredentials first, TimeProvi
 
         return _credentials.Select(serverName);
     }
+
+    /// <summary>Those of its certificates that are to be renewed by now.</summary>
+    public IEnumerable<Problem> Due() => _credentials.Due(time.GetUtcNow()).Select(static due => new Problem(Problems.Certificate, null, null, $"administration: {due}"));
 
     /// <summary>Whether its certificates are for this host.</summary>
     public bool IsFor(string host) => _credentials.IsFor(host);

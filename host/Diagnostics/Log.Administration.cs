@@ -5,7 +5,7 @@ namespace PluginServer.Diagnostics;
 /// <content>Administration, 4xx.</content>
 internal static partial class Log
 {
-    [LoggerMessage(401, LogLevel.Information, "Administration listens on {Address}; the token of its POST calls is in {TokenFile}")]
+    [LoggerMessage(401, LogLevel.Information, "Administration listens on {Address}; the token for its changes is in {TokenFile}")]
     public static partial void AdministrationListens(ILogger log, string address, string tokenFile);
 
     [LoggerMessage(402, LogLevel.Warning, "No administration endpoint: {Reason}; the verbs of the command line work, through the control socket")]

@@ -120,7 +120,7 @@ internal sealed class AdminEndpointTests
         await using var face = await AdminFace.StartAsync("""{ "port": 0, "address": "::1" }""");
         Assert.That((await face.SendAsync(HttpMethod.Get, "/health/live")).Status, Is.EqualTo(200));
         await face.Endpoint.DisposeAsync();
-        Assert.That(face.Log, Is.EqualTo([$"Information 401: Administration listens on http://{face.Endpoint.Address}; the token of its POST calls is in {face.Endpoint.TokenFile}"]));
+        Assert.That(face.Log, Is.EqualTo([$"Information 401: Administration listens on http://{face.Endpoint.Address}; the token for its changes is in {face.Endpoint.TokenFile}"]));
     }
 
     [Test]

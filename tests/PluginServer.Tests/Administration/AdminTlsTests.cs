@@ -167,6 +167,17 @@ internal sealed class AdminTlsTests
         Assert.That(await host.ExitAsync(), Is.Zero);
     }
 
+    [Test]
+    public async Task A_certificate_near_its_end_is_a_problem()
+    {
+        _files.WritePair(TestCertificate.Make("admin.example", until: 5));
+        await using var face = await StartAsync();
+        var problem = JObject.Parse((await face.SendAsync(HttpMethod.Get, "/api/status", $"Bearer {face.Token}")).Body)["problems"]!.Last!;
+        Assert.That((string?)problem["kind"], Is.EqualTo("certificate"));
+        Assert.That((string?)problem["text"], Does.StartWith("administration: the certificate of admin.example expires on "));
+        Assert.That((await face.VerbAsync("status")).Output, Does.Contain("administration: the certificate of admin.example expires on "));
+    }
+
     private async Task<AdminFace> StartAsync(string address = "*", TimeProvider? time = null) =>
         await AdminFace.StartAsync($$"""{ "port": 0, "address": "{{address}}", "tls": { "certificate": "{{_files["cert.pem"]}}", "key": "{{_files["key.pem"]}}" } }""", time: time);
 
