@@ -10,7 +10,7 @@ internal sealed partial class TransportInput
     /// <summary>The connection has ended: so does a read that waits, and the discarding of what comes.</summary>
     public void End()
     {
-        using (_gate.Hold())
+        lock (_bytes)
         {
             EndParked();
             _leaving?.Discarded.TrySetResult();
@@ -20,7 +20,7 @@ internal sealed partial class TransportInput
     /// <summary>The handler has returned: ends a read that it left behind, and refuses later ones.</summary>
     public void Leave()
     {
-        using (_gate.Hold())
+        lock (_bytes)
         {
             _left = true;
             EndParked();
@@ -32,7 +32,7 @@ internal sealed partial class TransportInput
     public async Task DiscardAsync(TimeProvider time)
     {
         Leaving leaving;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             // Nothing can arrive after a FIN, nor after an abort. End comes after the ending is set and needs the lock: it either finds
             // the source or has left the ending to be seen.
@@ -52,7 +52,7 @@ internal sealed partial class TransportInput
     /// <summary>The socket is closed: waits for what was under way on it, then gives the blocks back.</summary>
     public Task ReleaseAsync()
     {
-        using (_gate.Hold())
+        lock (_bytes)
         {
             // A handler that returned without AdvanceTo may have left a task behind that still looks at the bytes.
             _bytes.Release(inUse: _taken);

@@ -26,7 +26,7 @@ internal sealed partial class TransportInput
     public void Watch()
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             _watched = true;
             WatchIfIdle();
@@ -153,7 +153,7 @@ internal sealed partial class TransportInput
     {
         var resume = false;
         SocketError failure;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             EndWait(error);
             _ended |= ended;

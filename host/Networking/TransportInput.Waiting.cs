@@ -35,7 +35,7 @@ internal sealed partial class TransportInput : IValueTaskSource<ReadResult>
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
     {
-        using (_gate.Hold())
+        lock (_bytes)
         {
             // Reset at once: the core would otherwise refer to the handler's continuation until the next read parks.
             _completion.GetResult(token);
@@ -82,7 +82,7 @@ internal sealed partial class TransportInput : IValueTaskSource<ReadResult>
 
     private void OnToken(CancellationToken token)
     {
-        using (_gate.Hold())
+        lock (_bytes)
         {
             // A callback that comes late may find another read; that one is meant too when it has the same token.
             if (_read == ReadState.Parked && _token == token)

@@ -4,11 +4,10 @@ using System.Net.Sockets;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket receives, as a PipeReader that holds no memory while it waits with nothing buffered.</summary>
-/// <remarks>This object is the plugin's too, and a lock that plugins can take is none. Thousands wait, so no object more than needed.</remarks>
+/// <remarks>Its lock is <see cref="_bytes"/>: this object is the plugin's too, and a lock that plugins can take is none. Thousands wait, so no object more than needed.</remarks>
 internal sealed partial class TransportInput(PipedConnection connection, ReceivedBytes bytes) : PipeReader
 {
     private readonly ReceivedBytes _bytes = bytes;
-    private Gate _gate;
     private long _received;
     private bool _cancelled;
 
@@ -26,7 +25,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     {
         get
         {
-            using (_gate.Hold())
+            lock (_bytes)
             {
                 return _bytes.IsEmpty && _read == ReadState.Idle;
             }
@@ -41,7 +40,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             if (Refusal() is { } refusal)
             {
@@ -81,7 +80,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     public override bool TryRead(out ReadResult result)
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             if (Refusal() is { } refusal)
             {
@@ -107,7 +106,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     {
         bool overLimit;
         SocketError failure;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             if (_left)
             {
@@ -145,7 +144,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
 
     public override void CancelPendingRead()
     {
-        using (_gate.Hold())
+        lock (_bytes)
         {
             _cancelled = true;
             EndParked();
@@ -156,7 +155,7 @@ internal sealed partial class TransportInput(PipedConnection connection, Receive
     public override void Complete(Exception? exception = null)
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (_bytes)
         {
             if (_completed || _left)
             {

@@ -14,7 +14,7 @@ internal sealed partial class TransportOutput
     /// <summary>The connection has ended: so does a flush that waits.</summary>
     public void End()
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             TryEndParked(FlushEnd.Closed);
             _leaving?.Fin.TrySetResult(false);
@@ -24,13 +24,13 @@ internal sealed partial class TransportOutput
     /// <summary>The handler has returned: sends what it wrote, then FIN. False when the connection ended before.</summary>
     public Task<bool> FinishAsync()
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             _finByClose = connection.FinByClose;
         }
 
         Complete();
-        using (_gate.Hold())
+        lock (connection)
         {
             _left = true;
         }
@@ -41,7 +41,7 @@ internal sealed partial class TransportOutput
     /// <summary>The socket is closed: waits for what was under way on it, then gives the blocks back.</summary>
     public Task ReleaseAsync()
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             if (_waiting is { } waiting)
             {
@@ -62,7 +62,7 @@ internal sealed partial class TransportOutput
 
     private Task<bool> FinSentAsync()
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             // End comes after the ending is set and needs the lock: it either finds the source or has left the ending to be seen.
             if (_finSent || connection.Ending is not null)

@@ -30,7 +30,7 @@ internal sealed partial class TransportOutput
     {
         var resume = false;
         SocketError failure;
-        using (_gate.Hold())
+        lock (connection)
         {
             EndWait(sent, error);
             if (_leaving?.Released is { } released)
@@ -57,7 +57,7 @@ internal sealed partial class TransportOutput
     public bool Post(ReadOnlySpan<byte> bytes)
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (connection)
         {
             if (_completed)
             {

@@ -57,7 +57,7 @@ internal sealed partial class TransportOutput
 
     private void OnToken(CancellationToken token)
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             // A callback that comes late may find another flush; that one is meant too when it has the same token.
             if (_waiting?.Token == token)
@@ -69,7 +69,7 @@ internal sealed partial class TransportOutput
 
     private void EndTurn()
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             if (Fits)
             {
@@ -119,7 +119,7 @@ internal sealed partial class TransportOutput
 
     private FlushResult Take(Waiting waiting, short token)
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             // Reset at once: the core would otherwise refer to the handler's continuation until the next flush parks.
             waiting.Completion.GetResult(token);

@@ -5,11 +5,10 @@ using PluginServer.Diagnostics;
 namespace PluginServer.Networking;
 
 /// <summary>What a socket sends, as a PipeWriter that sends on the caller's thread and queues only what the kernel did not take.</summary>
-/// <remarks>This object is the plugin's too, and a lock that plugins can take is none. What a handler that only
+/// <remarks>Its lock is the connection: this object is the plugin's too, and a lock that plugins can take is none. What a handler that only
 /// writes to a socket with room never needs, the queue and the wait, is made when it is needed.</remarks>
 internal sealed partial class TransportOutput(PipedConnection connection) : PipeWriter
 {
-    private Gate _gate;
     private SendQueue? _queue;
     private bool _cancelled;
     private bool _completed;
@@ -24,7 +23,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     {
         get
         {
-            using (_gate.Hold())
+            lock (connection)
             {
                 return Queued == 0 && _queue is null or { Unflushed: 0 } && !IsWaiting;
             }
@@ -35,7 +34,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     {
         get
         {
-            using (_gate.Hold())
+            lock (connection)
             {
                 return _queue?.Unflushed ?? 0;
             }
@@ -46,7 +45,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             ThrowUnlessOpen();
             return Queue.Lend(sizeHint);
@@ -57,7 +56,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
     public override void Advance(int bytes)
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             ThrowUnlessOpen();
             Queue.Advance(bytes);
@@ -69,7 +68,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (connection)
         {
             if (Refusal() is { } refusal)
             {
@@ -105,7 +104,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
     public override void CancelPendingFlush()
     {
-        using (_gate.Hold())
+        lock (connection)
         {
             if (!TryEndParked(FlushEnd.Cancelled))
             {
@@ -119,7 +118,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
     public override void Complete(Exception? exception = null)
     {
         SocketError failure;
-        using (_gate.Hold())
+        lock (connection)
         {
             if (_completed || _left)
             {
@@ -140,7 +139,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
         {
             // Before it counts as completed: whoever sends what still waits would end it with a FIN, as if it were whole.
             connection.Abort(CloseCause.Aborted, "The handler completed its output with an error: " + FaultText.MessageOf(exception));
-            using (_gate.Hold())
+            lock (connection)
             {
                 _completed = true;
             }
