@@ -55,6 +55,7 @@ internal sealed class AdminEndpoint : IAsyncDisposable
             if (admin.Address is { } address)
             {
                 Log.AdministrationListens(log, $"{(tls is null ? "http" : "https")}://{address}", token.File);
+                AdminTls.Warn(log, credentials?.Warnings ?? []);
             }
 
             return admin;

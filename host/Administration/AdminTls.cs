@@ -14,6 +14,7 @@ internal sealed class AdminTls(TlsConfig config, TlsCredentials first, TimeProvi
     private readonly Lock _gate = new();
     private volatile TlsCredentials _credentials = first;
     private long _loaded = time.GetTimestamp();
+    private string _refused = "";
 
     /// <summary>For a client that asks for this host; null where it named none.</summary>
     public SslServerAuthenticationOptions Select(string? serverName)
@@ -39,6 +40,14 @@ internal sealed class AdminTls(TlsConfig config, TlsCredentials first, TimeProvi
     /// <summary>Whether its certificates are for this host.</summary>
     public bool IsFor(string host) => _credentials.IsFor(host);
 
+    public static void Warn(ILogger log, IEnumerable<string> warnings)
+    {
+        foreach (var warning in warnings)
+        {
+            Log.AdministrationTlsWarning(log, warning);
+        }
+    }
+
     private void Renew()
     {
         if (time.GetElapsedTime(_loaded) < _fresh)
@@ -50,11 +59,17 @@ internal sealed class AdminTls(TlsConfig config, TlsCredentials first, TimeProvi
         var load = TlsCredentials.Load(config, time.GetUtcNow(), _credentials);
         if (load.Credentials is { } renewed)
         {
-            _credentials = renewed;
+            Warn(log, renewed.Warnings.Except(_credentials.Warnings));
+            (_credentials, _refused) = (renewed, "");
+            return;
         }
-        else
+
+        // Each minute finds the same again, until somebody mends it.
+        var refused = string.Join("; ", load.Errors);
+        if (refused != _refused)
         {
-            Log.AdministrationKeepsCertificate(log, string.Join("; ", load.Errors));
+            _refused = refused;
+            Log.AdministrationKeepsCertificate(log, refused);
         }
     }
 }

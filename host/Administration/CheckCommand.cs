@@ -21,11 +21,12 @@ internal static class CheckCommand
             ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
             : null;
         var tls = read.Config is { } valid ? PreparedTls.Load(valid, TimeProvider.System.GetUtcNow(), []) : PreparedTls.None;
-        var admin = read.Config?.Admin.Tls is { } section ? TlsCredentials.Load(section, TimeProvider.System.GetUtcNow()).Errors : [];
-        var errors = prepared is null ? read.Errors : [.. prepared.Errors, .. tls.Errors, .. admin];
+        var admin = read.Config?.Admin.Tls is { } section ? TlsCredentials.Load(section, TimeProvider.System.GetUtcNow()) : null;
+        var errors = prepared is null ? read.Errors : [.. prepared.Errors, .. tls.Errors, .. admin?.Errors ?? []];
+        var warnings = Warnings(tls, admin?.Credentials);
         if (json)
         {
-            context.Output.WriteLine(ToJson(read.Config, prepared, tls, errors).ToString(Formatting.Indented));
+            context.Output.WriteLine(ToJson(read.Config, prepared, tls, warnings, errors).ToString(Formatting.Indented));
             return errors.Count == 0 ? 0 : 1;
         }
 
@@ -34,11 +35,11 @@ internal static class CheckCommand
             return context.Fail(errors.Select(error => error.ToString()));
         }
 
-        Print(context.Report, read.Config!, prepared!, tls);
+        Print(context.Report, read.Config!, prepared!, tls, warnings);
         return 0;
     }
 
-    private static void Print(Report report, ServerConfig config, PreparedPlugins prepared, PreparedTls tls)
+    private static void Print(Report report, ServerConfig config, PreparedPlugins prepared, PreparedTls tls, List<(string? Endpoint, string Warning)> warnings)
     {
         report.Line($"{config.File}: no errors");
         report.Table(
@@ -52,16 +53,17 @@ internal static class CheckCommand
             report.Line($"TLS of {endpoint}: {credentials.Describe()}");
         }
 
-        foreach (var (endpoint, warning) in Warnings(tls))
+        foreach (var (endpoint, warning) in warnings)
         {
-            report.Line($"warning: endpoint {endpoint}: {warning}");
+            report.Line($"warning: {(endpoint is null ? "administration" : $"endpoint {endpoint}")}: {warning}");
         }
 
         report.Table(["Key", "An edit takes effect"], [.. Keys.Select(key => new[] { key.Path, Words(key.Change) })]);
     }
 
-    private static IEnumerable<(string Endpoint, string Warning)> Warnings(PreparedTls tls) =>
-        tls.Loaded.SelectMany(loaded => loaded.Credentials.Warnings.Select(warning => (loaded.Endpoint, warning)));
+    /// <summary>Those of the administration are of no endpoint.</summary>
+    private static List<(string? Endpoint, string Warning)> Warnings(PreparedTls tls, TlsCredentials? admin) =>
+        [.. tls.Loaded.SelectMany(loaded => loaded.Credentials.Warnings.Select(warning => ((string?)loaded.Endpoint, warning))), .. (admin?.Warnings ?? []).Select(warning => ((string?)null, warning))];
 
     private static IEnumerable<ConfigKey> Keys => ConfigKeys.All.Where(key => key.Change is not (ConfigChange.None or ConfigChange.ByMember));
 
@@ -75,7 +77,7 @@ internal static class CheckCommand
         _ => "at the next start",
     };
 
-    private static JObject ToJson(ServerConfig? config, PreparedPlugins? prepared, PreparedTls tls, IReadOnlyList<ConfigError> errors) => new()
+    private static JObject ToJson(ServerConfig? config, PreparedPlugins? prepared, PreparedTls tls, List<(string? Endpoint, string Warning)> warnings, IReadOnlyList<ConfigError> errors) => new()
     {
         ["valid"] = errors.Count == 0,
         ["errors"] = new JArray(errors.Select(error => new JObject
@@ -86,7 +88,7 @@ internal static class CheckCommand
             ["path"] = error.Path,
             ["message"] = error.Message,
         })),
-        ["warnings"] = new JArray(Warnings(tls).Select(entry => new JObject { ["endpoint"] = entry.Endpoint, ["message"] = entry.Warning })),
+        ["warnings"] = new JArray(warnings.Select(entry => new JObject { ["endpoint"] = entry.Endpoint, ["message"] = entry.Warning })),
         ["plugins"] = new JArray((prepared?.Inspections ?? []).Select(plugin => new JObject
         {
             ["name"] = plugin.Build.Name,

@@ -97,6 +97,11 @@ internal sealed class EndpointRules(ConfigPositions positions, string directory,
                 : $"{entry.ListensOn} is already that of {overlapped.Written}; give one of them another"));
         }
 
+        if (entry.Name is "." or "..")
+        {
+            errors.Add(entry.Position["name"].Error($"'{entry.Name}' is no name: in the path of a URL it means a folder, and no call could name the endpoint"));
+        }
+
         if (entry is { IsNamed: false, ListensOn.Key: not "port" })
         {
             errors.Add(entry.Position["name"].Error($"missing, expected a unique name: there is no port to call an endpoint on {entry.ListensOn} by"));

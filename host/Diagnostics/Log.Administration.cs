@@ -17,6 +17,9 @@ internal static partial class Log
     [LoggerMessage(406, LogLevel.Error, "Administration keeps the certificate that it has: {Errors}")]
     public static partial void AdministrationKeepsCertificate(ILogger log, string errors);
 
+    [LoggerMessage(407, LogLevel.Warning, "Administration: {Warning}")]
+    public static partial void AdministrationTlsWarning(ILogger log, string warning);
+
     [LoggerMessage(404, LogLevel.Warning, "systemd is not told how the host is: {Reason}")]
     public static partial void SystemdUnreachable(ILogger log, string reason);
 

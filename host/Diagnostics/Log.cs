@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 
@@ -41,10 +40,10 @@ internal static partial class Log
     public static partial void AcceptBacksOff(ILogger log, string endpoint, SocketError error, TimeSpan delay);
 
     [LoggerMessage(204, LogLevel.Error, "Endpoint {Endpoint}, connection {Connection} from {Remote}: handler fault in {Plugin} generation {Generation}: {Error}")]
-    public static partial void HandlerFault(ILogger log, string endpoint, long connection, EndPoint remote, string plugin, int generation, string error);
+    public static partial void HandlerFault(ILogger log, string endpoint, long connection, string remote, string plugin, int generation, string error);
 
     [LoggerMessage(205, LogLevel.Debug, "Endpoint {Endpoint}, connection {Connection} from {Remote} ended after {Duration}: {Cause} ({Received} B in, {Sent} B out)")]
-    public static partial void ConnectionEnded(ILogger log, string endpoint, long connection, EndPoint remote, TimeSpan duration, Enum cause, long received, long sent);
+    public static partial void ConnectionEnded(ILogger log, string endpoint, long connection, string remote, TimeSpan duration, Enum cause, long received, long sent);
 
     [LoggerMessage(206, LogLevel.Information, "Endpoint {Endpoint} on {Address} is removed; {Cut} connections were cut")]
     public static partial void EndpointRemoved(ILogger log, string endpoint, string address, int cut);
@@ -74,7 +73,7 @@ internal static partial class Log
     public static partial void BacklogLost(ILogger log, string endpoint, string error);
 
     [LoggerMessage(218, LogLevel.Warning, "Endpoint {Endpoint}: a client from {Remote} is rejected: {Reason}")]
-    public static partial void ClientRejected(ILogger log, string endpoint, EndPoint remote, string reason);
+    public static partial void ClientRejected(ILogger log, string endpoint, string remote, string reason);
 
     [LoggerMessage(219, LogLevel.Error, "Endpoint {Endpoint}: its socket file keeps the owner and mode that it has: {Error}")]
     public static partial void SocketFileNotChanged(ILogger log, string endpoint, string error);
@@ -86,7 +85,7 @@ internal static partial class Log
     public static partial void TlsWarning(ILogger log, string endpoint, string warning);
 
     [LoggerMessage(223, LogLevel.Information, "Endpoint {Endpoint}: connection {Connection} from {Remote} was cut by an operator")]
-    public static partial void ConnectionCut(ILogger log, string endpoint, long connection, EndPoint remote);
+    public static partial void ConnectionCut(ILogger log, string endpoint, long connection, string remote);
 
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);

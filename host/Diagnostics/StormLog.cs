@@ -11,7 +11,6 @@ internal sealed class StormLog(ILogger log, EventStream events, TimeProvider tim
     /// <summary>How many causes are told apart at a time; a plugin chooses what its exceptions are called.</summary>
     public const int MostCauses = 256;
 
-    private const string Others = "others";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<StormCause, Storm> _storms = new();
 
@@ -34,9 +33,9 @@ internal sealed class StormLog(ILogger log, EventStream events, TimeProvider tim
                 continue;
             }
 
-            if (_storms.Count >= MostCauses && cause.Kind != Others)
+            if (_storms.Count >= MostCauses && cause.Kind != KindCounter.Others)
             {
-                cause = cause with { Kind = Others };
+                cause = cause with { Kind = KindCounter.Others };
                 continue;
             }
 

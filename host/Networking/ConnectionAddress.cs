@@ -34,4 +34,7 @@ internal struct ConnectionAddress
         IPEndPoint { Address: var address } when !ReferenceEquals(address, Nowhere) => AddressNumber.Of(address),
         _ => null,
     };
+
+    /// <summary>As reports, log and events name it: "unix" where it has no address.</summary>
+    public override string ToString() => Number is null ? "unix" : $"{EndPoint}";
 }

@@ -84,7 +84,7 @@ internal sealed partial class Endpoint
         if (rejection.Reason is not (RejectReason.Left or RejectReason.Cut) && telemetry.Storms.Admits(new StormCause("rejected", Name, RejectReasons.Name(rejection.Reason))))
         {
             var explanation = RejectReasons.Explain(rejection.Reason);
-            Log.ClientRejected(telemetry.Log, Name, remote.EndPoint, rejection.Detail is null ? explanation : $"{explanation}: {rejection.Detail}");
+            Log.ClientRejected(telemetry.Log, Name, remote.ToString(), rejection.Detail is null ? explanation : $"{explanation}: {rejection.Detail}");
         }
     }
 

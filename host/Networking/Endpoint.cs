@@ -132,7 +132,7 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
 
         if (telemetry.Log.IsEnabled(LogLevel.Debug))
         {
-            Log.ConnectionEnded(telemetry.Log, Name, connection.Id, connection.RemoteEndPoint, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
+            Log.ConnectionEnded(telemetry.Log, Name, connection.Id, connection.RemoteName, outcome.Duration, outcome.Cause, outcome.BytesReceived, outcome.BytesSent);
         }
     }
 
@@ -165,8 +165,8 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
         Faults.Count();
         if (telemetry.Storms.Admits(cause))
         {
-            Log.HandlerFault(telemetry.Log, Name, connection.Id, connection.RemoteEndPoint, generation.Build.Name, generation.Number, error);
-            telemetry.Events.Publish(HostEventKind.Fault, $"connection {connection.Id} from {connection.RemoteEndPoint}: {FaultText.FirstLine(error)}", generation.Build.Name, generation.Number, Name);
+            Log.HandlerFault(telemetry.Log, Name, connection.Id, connection.RemoteName, generation.Build.Name, generation.Number, error);
+            telemetry.Events.Publish(HostEventKind.Fault, $"connection {connection.Id} from {connection.RemoteName}: {FaultText.FirstLine(error)}", generation.Build.Name, generation.Number, Name);
         }
     }
 

@@ -28,6 +28,9 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     public override EndPoint RemoteEndPoint => _remote.EndPoint;
 
+    /// <summary>The peer as reports, log and events name it.</summary>
+    public string RemoteName => _remote.ToString();
+
     public override PipeReader Input => transport.Input;
 
     public override PipeWriter Output => transport.Output;

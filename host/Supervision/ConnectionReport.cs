@@ -34,7 +34,6 @@ internal sealed record ConnectionReport(int Total, IReadOnlyList<ConnectionStatu
 
         // The kernel counts in ticks of its own, and may be a little ahead.
         var idle = transport.Wire.Quiet is { } quiet ? TimeSpan.FromTicks(Math.Min(quiet.Ticks, age.Ticks)) : (TimeSpan?)null;
-        var remote = connection.RemoteNumber is null ? "unix" : $"{connection.RemoteEndPoint}";
-        return new ConnectionStatus(connection.Id, connection.Home.Name, remote, connection.Generation.Build.Name, connection.Generation.Number, age, idle, transport.BytesReceived, transport.BytesSent);
+        return new ConnectionStatus(connection.Id, connection.Home.Name, connection.RemoteName, connection.Generation.Build.Name, connection.Generation.Number, age, idle, transport.BytesReceived, transport.BytesSent);
     }
 }

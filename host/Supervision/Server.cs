@@ -142,73 +142,8 @@ internal sealed partial class Server : IDisposable
         Log.Serving(_log, _running.Length, _plugins.Count, Places.Limit);
     }
 
-    /// <summary>The builds to use: what lies in the drop folders, but nothing that was rolled back. What cannot be read is left out,
-    /// for the preparation to say why.</summary>
-    public Dictionary<string, PluginBuild> Choose(ServerConfig config)
-    {
-        var builds = new Dictionary<string, PluginBuild>(StringComparer.Ordinal);
-        foreach (var name in config.Endpoints.Select(endpoint => endpoint.Plugin).Distinct(StringComparer.Ordinal))
-        {
-            try
-            {
-                var build = Store.Import(config.PluginDirectory, name);
-                builds[name] = History.IsRolledBack(name, build.Sha256) ? Plugin(name)?.Active?.Build ?? Before(name, build.Sha256) ?? build : build;
-            }
-            catch (PluginException)
-            {
-                // Said by the preparation, with its place.
-            }
-        }
-
-        return builds;
-    }
-
     /// <summary>What the <c>tls</c> sections of a configuration name, as it lies on disk now.</summary>
     public PreparedTls LoadTls(ServerConfig config) => PreparedTls.Load(config, _time.GetUtcNow(), [.. Endpoints]);
-
-    /// <summary>The latest build of a plugin that served, other than this one, and is still whole in the store.</summary>
-    public PluginBuild? Before(string name, string? sha256) =>
-        History.Served(name).Where(served => served != sha256).Select(served => Store.Find(name, served)).FirstOrDefault(build => build is not null);
-
-    /// <summary>Ends a connection by a reset, because an operator says so; null when there is none of that number any more.</summary>
-    public ServedConnection? Cut(long id)
-    {
-        // Whose handler has not returned yet may have ended all the same.
-        if (Inside.FirstOrDefault(connection => connection.Id == id) is not { Transport.End.Cause: CloseCause.None } connection || !connection.Cut("an operator cut it"))
-        {
-            return null;
-        }
-
-        Log.ConnectionCut(_log, connection.Home.Name, id, connection.RemoteEndPoint);
-        Events.Publish(HostEventKind.Cut, $"connection {id} from {connection.RemoteEndPoint}, by an operator", connection.Generation.Build.Name, connection.Generation.Number, connection.Home.Name);
-        return connection;
-    }
-
-    /// <summary>Not ready at once; accepts for <c>shutdownDelay</c> more, drains every endpoint within <c>shutdownTimeout</c>,
-    /// cuts what is left then or when <paramref name="cutNow"/> is cancelled, and stops the plugins' services.</summary>
-    /// <returns>How many connections were cut.</returns>
-    public async Task<int> StopAsync(string signal, CancellationToken cutNow)
-    {
-        IsReady = false;
-        Log.Stopping(_log, signal, Config.ShutdownDelay);
-        Events.Publish(HostEventKind.Stopping, $"on {signal}");
-        await Task.Delay(Config.ShutdownDelay, _time, cutNow).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Log.Draining(_log, Endpoints.Sum(endpoint => endpoint.Connections.Count), Config.ShutdownTimeout);
-        using var timeout = new CancellationTokenSource(Config.ShutdownTimeout, _time);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cutNow);
-
-        // Endpoints that were removed before have deadlines of their own, which a stop only brings forward.
-        await using var registration = deadline.Token.UnsafeRegister(_ => CutLeaving(), null);
-        var cut = (await Task.WhenAll(_running.Select(running => running.LeaveAsync(deadline.Token)).Concat(_leaving.Values))).Sum();
-        if (cut > 0)
-        {
-            Log.ConnectionsCut(_log, cut);
-        }
-
-        await Task.WhenAll(Generations.Select(generation => generation.StopAsync()));
-        Log.Stopped(_log);
-        return cut;
-    }
 
     public void Dispose()
     {
@@ -222,43 +157,5 @@ internal sealed partial class Server : IDisposable
         Instruments.Dispose();
         _state.Dispose();
         _transports.Dispose();
-    }
-
-    private void CutLeaving()
-    {
-        foreach (var leaving in _leaving.Keys)
-        {
-            leaving.Endpoint.Connections.Cut("the host stops");
-        }
-    }
-
-    private bool FallBack(ApplyResult result, Dictionary<string, PluginBuild> builds)
-    {
-        var found = false;
-        foreach (var (name, failed) in result.Failed)
-        {
-            // One build further back each time, until one serves or none is left.
-            var tried = builds.GetValueOrDefault(name)?.Sha256;
-            var served = History.Served(name);
-            var next = served.IndexOf(tried ?? "") + 1;
-            var build = served.Skip(next).Where(sha256 => sha256 != tried).Select(sha256 => Store.Find(name, sha256)).FirstOrDefault(candidate => candidate is not null);
-            if (build is not null)
-            {
-                Log.FellBack(_log, name, build.Sha256, string.Join(Environment.NewLine, failed.Errors));
-                builds[name] = build;
-                found = true;
-            }
-        }
-
-        return found;
-    }
-
-    /// <summary>Removes the copies of builds that are gone, but for the last ones that served, and what a killed host left half done.</summary>
-    private void CleanStore()
-    {
-        foreach (var plugin in Plugins)
-        {
-            Store.Clean(plugin.Name, [.. History.Served(plugin.Name), .. plugin.Generations.Where(generation => generation.State != GenerationState.Unloaded).Select(generation => generation.Build.Sha256)]);
-        }
     }
 }

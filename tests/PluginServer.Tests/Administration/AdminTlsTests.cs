@@ -142,7 +142,8 @@ internal sealed class AdminTlsTests
         _files.Write("key.pem", "");
         time.Advance(TimeSpan.FromMinutes(1));
         Assert.That(await ShownAsync(face), Is.EqualTo("CN=renewed.example"));
-        Assert.That(await ShownAsync(face), Is.EqualTo("CN=renewed.example"));
+        time.Advance(TimeSpan.FromMinutes(1));
+        Assert.That(await ShownAsync(face), Is.EqualTo("CN=renewed.example"), "and what is wrong is said once");
         var line = face.Log.Single(line => line.StartsWith("Error", StringComparison.Ordinal));
         Assert.That(line, Does.StartWith("Error 406: Administration keeps the certificate that it has: ").And.Contain($"{face.ConfigFile}:1:").And.Contain($"admin.tls.key: {_files["key.pem"]} is empty"));
     }
@@ -176,6 +177,7 @@ internal sealed class AdminTlsTests
         Assert.That((string?)problem["kind"], Is.EqualTo("certificate"));
         Assert.That((string?)problem["text"], Does.StartWith("administration: the certificate of admin.example expires on "));
         Assert.That((await face.VerbAsync("status")).Output, Does.Contain("administration: the certificate of admin.example expires on "));
+        Assert.That(face.Log.Last(), Does.StartWith("Warning 407: Administration: the certificate of admin.example in ").And.EndsWith("; renew it"));
     }
 
     private async Task<AdminFace> StartAsync(string address = "*", TimeProvider? time = null) =>

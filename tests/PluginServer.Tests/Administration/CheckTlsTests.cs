@@ -37,6 +37,21 @@ internal sealed class CheckTlsTests
     }
 
     [Test]
+    public async Task What_is_to_be_warned_of_in_the_administration_endpoint_is_listed()
+    {
+        var text = await File.ReadAllTextAsync(_workspace.ConfigFile);
+        await File.WriteAllTextAsync(_workspace.ConfigFile, text.Replace("\"admin\": { \"port\": 0 }", $$"""
+            "admin": { "port": 0, "tls": { "certificate": "{{_files["cert.pem"]}}", "key": "{{_files["key.pem"]}}" } }
+            """, StringComparison.Ordinal));
+        var (exitCode, output, _) = await Cli.RunAsync("check", "--config", _workspace.ConfigFile);
+        Assert.That(exitCode, Is.Zero);
+        Assert.That(output, Does.Contain($"\nwarning: administration: the certificate of www.example.org in {_files["cert.pem"]} expires on "));
+        var json = JObject.Parse((await Cli.RunAsync("check", "--json", "--config", _workspace.ConfigFile)).Output);
+        Assert.That(json["warnings"]![1]!["endpoint"]!.Type, Is.EqualTo(JTokenType.Null));
+        Assert.That((string?)json["warnings"]![1]!["message"], Does.StartWith("the certificate of www.example.org in "));
+    }
+
+    [Test]
     public async Task Errors_of_plugins_and_of_certificates_come_together_and_a_start_is_refused_with_them()
     {
         _files.Write("key.pem", TestCertificate.Make("other").KeyPem);

@@ -122,6 +122,10 @@ internal sealed class ConnectionsCallTests
         var listed = (await site.ConnectionsAsync()).Single();
         Assert.That((string?)listed["remoteAddress"], Is.EqualTo("unix"));
         Assert.That(listed["idle"]!.Type, Is.EqualTo(JTokenType.Null));
+        var id = (long)listed["id"]!;
+        Assert.That((await site.SendAsync(HttpMethod.Delete, $"/api/connections/{id}")).Status, Is.EqualTo(200));
+        Assert.That(site.Host.Log.Single(line => line.Contains("by an operator", StringComparison.Ordinal)), Is.EqualTo($"Information 223: Endpoint test: connection {id} from unix was cut by an operator"));
+        Assert.That(site.Host.Server.Events.Last.Single(happened => happened.Kind == HostEventKind.Cut).Text, Is.EqualTo($"connection {id} from unix, by an operator"));
     }
 
     [Test]

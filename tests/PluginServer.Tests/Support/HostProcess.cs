@@ -20,6 +20,7 @@ internal sealed class HostProcess : IDisposable
     private readonly TaskCompletionSource _outputEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private readonly string _config;
+    private bool _ending;
 
     private HostProcess(Process process, string config)
     {
@@ -104,6 +105,11 @@ internal sealed class HostProcess : IDisposable
 
     public void Signal(string name)
     {
+        if (name != "HUP")
+        {
+            AssertBalanced();
+        }
+
         using var kill = Process.Start("kill", ["-s", name, Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
@@ -117,13 +123,34 @@ internal sealed class HostProcess : IDisposable
 
     public void Dispose()
     {
-        if (!_process.HasExited)
+        try
         {
-            // The host too, where a parent has started it.
-            _process.Kill(entireProcessTree: true);
+            AssertBalanced();
+        }
+        finally
+        {
+            if (!_process.HasExited)
+            {
+                // The host too, where a parent has started it.
+                _process.Kill(entireProcessTree: true);
+            }
+
+            _process.Dispose();
+        }
+    }
+
+    /// <summary>Whatever the test has done to it: accepted = active + ended, in every host that serves and is not yet told to end.</summary>
+    private void AssertBalanced()
+    {
+        if (_ending || !_serving.Task.IsCompletedSuccessfully || _process.HasExited)
+        {
+            return;
         }
 
-        _process.Dispose();
+        _ending = true;
+        var metrics = ControlClient.SendAsync(HttpMethod.Get, "/metrics", _config, Deadline.Token).GetAwaiter().GetResult();
+        Assert.That(metrics.Status, Is.EqualTo(200), metrics.Text);
+        Scrape.OfText(metrics.Text).AssertBalanced();
     }
 
     private static async Task<HostProcess> BeginAsync(Workspace workspace, string[] wrapper, string[] arguments)
