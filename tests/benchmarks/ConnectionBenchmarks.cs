@@ -1,9 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Jobs;
-using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using PluginServer.Networking;
 
 namespace PluginServer.Benchmarks;
@@ -169,11 +166,5 @@ public class ConnectionBenchmarks
             await run(connection);
             await connection.FinishAsync();
         }
-    }
-
-    /// <summary>A process of its own for each would have to be built anew, by rules that are not the project's.</summary>
-    private sealed class InThisProcess : ManualConfig
-    {
-        public InThisProcess() => AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(10));
     }
 }
