@@ -11,6 +11,8 @@ namespace PluginServer;
 /// </remarks>
 public abstract class Connection
 {
+    private State? _state;
+
     /// <summary>Unique among the connections of a host process; never reused. Greater than zero.</summary>
     public abstract long Id { get; }
 
@@ -56,6 +58,15 @@ public abstract class Connection
 
     /// <summary>What was agreed on with the peer when the connection was encrypted; null on plain TCP.</summary>
     public virtual ConnectionTls? Tls => null;
+
+    /// <summary>What is kept for this connection, and goes along when a swap moves it to another build (<see cref="ICodeChange"/>).</summary>
+    public State State => Volatile.Read(ref _state) ?? Interlocked.CompareExchange(ref _state, new State(), null) ?? _state!;
+
+    /// <summary>Whether its handler is to leave between two messages, to be replaced by another build's.</summary>
+    internal virtual bool IsMoving => false;
+
+    /// <summary>Puts another state in place; returns the one before, which may be none.</summary>
+    internal State? Exchange(State? state) => Interlocked.Exchange(ref _state, state);
 
     /// <summary>Closes the connection at once, by a reset: what was written but not yet sent is discarded.</summary>
     /// <remarks>Idempotent; the first reason counts. Pending and later reads and flushes throw

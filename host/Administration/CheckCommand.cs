@@ -18,7 +18,7 @@ internal static class CheckCommand
         var read = ConfigReader.Read(file);
         using var scratch = new ScratchDirectory();
         var prepared = read.Config is { } config
-            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
+            ? new PluginPreparation(new PluginStore(scratch.Path), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System, new LastingObjects(static () => new ConnectionGroups())).Prepare(config, PresentPlugins.None, ImmutableDictionary<string, PluginBuild>.Empty)
             : null;
         var tls = read.Config is { } valid ? PreparedTls.Load(valid, TimeProvider.System.GetUtcNow(), []) : PreparedTls.None;
         var admin = read.Config?.Admin.Tls is { } section ? TlsCredentials.Load(section, TimeProvider.System.GetUtcNow()) : null;

@@ -82,6 +82,8 @@ internal static class ConfigDiff
         Compare(lines, what + "idleTimeout", before.IdleTimeout, after.IdleTimeout);
         Compare(lines, what + "maxLifetime", before.MaxLifetime, after.MaxLifetime);
         Compare(lines, what + "readLimit", before.ReadLimit, after.ReadLimit);
+        Compare(lines, what + "messageTimeout", before.MessageTimeout, after.MessageTimeout);
+        Compare(lines, what + "minimumRate", before.MinimumRate, after.MinimumRate);
         Tls(lines, what + "tls", before.Tls, after.Tls);
         Compare(lines, what + "socket", before.Socket, after.Socket);
         if (before.Settings != after.Settings)

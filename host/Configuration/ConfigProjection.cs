@@ -72,6 +72,8 @@ internal sealed class ConfigProjection(string file, ConfigPositions positions)
         IdleTimeout = section.Read<TimeSpan?>("idleTimeout"),
         MaxLifetime = section.Read<TimeSpan?>("maxLifetime"),
         ReadLimit = section.Read<int>("readLimit"),
+        MessageTimeout = section.Read<TimeSpan?>("messageTimeout"),
+        MinimumRate = section.Read<int>("minimumRate"),
         Tls = Tls(section.Section("tls")),
         Socket = Socket(section.Section("socket")),
         Position = positions.Of(section.Node!.Path),

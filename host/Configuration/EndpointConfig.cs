@@ -64,6 +64,12 @@ internal sealed record EndpointConfig
     /// <summary>Bytes received and examined but not consumed; beyond it the connection is closed.</summary>
     public int ReadLimit { get; init; } = 1_048_576;
 
+    /// <summary>How long one message may take; null is for ever. For handlers of messages alone.</summary>
+    public TimeSpan? MessageTimeout { get; init; }
+
+    /// <summary>Bytes a second that must arrive within a message; 0 is no limit. For handlers of messages alone.</summary>
+    public int MinimumRate { get; init; }
+
     /// <summary>Null is plain TCP.</summary>
     public TlsConfig? Tls { get; init; }
 

@@ -87,6 +87,9 @@ internal static partial class Log
     [LoggerMessage(223, LogLevel.Information, "Endpoint {Endpoint}: connection {Connection} from {Remote} was cut by an operator")]
     public static partial void ConnectionCut(ILogger log, string endpoint, long connection, string remote);
 
+    [LoggerMessage(224, LogLevel.Warning, "Endpoint {Endpoint}: connection {Connection} from {Remote} is cut: more than {Limit} B of what its group '{Group}' was sent wait for it")]
+    public static partial void SlowMemberCut(ILogger log, string endpoint, long connection, string remote, string group, int limit);
+
     [LoggerMessage(110, LogLevel.Information, "Applied revision {Revision}: {Changes}")]
     public static partial void Applied(ILogger log, int revision, string changes);
 

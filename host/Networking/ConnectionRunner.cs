@@ -5,7 +5,7 @@ namespace PluginServer.Networking;
 
 /// <summary>Everything that happens to a connection after it has a place and a lease; it knows no listener and no other connection.</summary>
 /// <remarks>Nothing of it is an async method while the handler runs: a waiting one would take as much memory as the connection itself.</remarks>
-internal sealed class ConnectionRunner(TimeProvider time)
+internal sealed partial class ConnectionRunner(TimeProvider time)
 {
     private long _lastConnection;
 
@@ -30,7 +30,13 @@ internal sealed class ConnectionRunner(TimeProvider time)
 
     /// <summary>The handler's task has ended. Called in the plugin's context, which is not to be carried into what the host does next.</summary>
     public static void End(ServedConnection connection) =>
-        CleanContext.Run(static state => _ = ((ServedConnection)state!).Home.Runner.EndAsync((ServedConnection)state), connection);
+        CleanContext.Run(
+            static state =>
+            {
+                var connection = (ServedConnection)state!;
+                _ = connection.Handler is IMessageLoop { HasLeft: true } ? MoveAsync(connection) : connection.Home.Runner.EndAsync(connection);
+            },
+            connection);
 
     /// <summary>Calls the plugin. What it throws is in the task, and a synchronisation context that it leaves behind is not the thread's.</summary>
     private static Task Start(ServedConnection connection)
@@ -38,9 +44,7 @@ internal sealed class ConnectionRunner(TimeProvider time)
         var (before, binding) = (SynchronizationContext.Current, connection.Binding);
         try
         {
-            var scope = connection.Scope = binding.CreateScope();
-            var handler = connection.Handler = binding.Create(scope);
-            connection.Activity = connection.Home.Trace(connection);
+            var handler = connection.Handler ?? Make(connection, binding);
             if (binding.Generation.Logs)
             {
                 LogScope.Current = new LogScope(connection.Endpoint, connection.Id);
@@ -69,12 +73,21 @@ internal sealed class ConnectionRunner(TimeProvider time)
         }
     }
 
+    private static IConnectionHandler Make(ServedConnection connection, HandlerBinding binding)
+    {
+        var scope = connection.Scope = binding.CreateScope();
+        var handler = connection.Handler = binding.Create(scope);
+        connection.Activity = connection.Home.Trace(connection);
+        return handler;
+    }
+
     /// <summary>Closes the socket, disposes what was made for the connection, and has its endpoint take leave of it.</summary>
     private async Task EndAsync(ServedConnection connection)
     {
         var (transport, home) = (connection.Transport, connection.Home);
         try
         {
+            connection.Over();
             var sound = await TryAsync(connection, static connection => connection.Running!).ConfigureAwait(false);
             await transport.FinishAsync().ConfigureAwait(false);
             if (connection.Handler is IAsyncDisposable or IDisposable)

@@ -79,10 +79,10 @@ internal sealed class ConnectionSet
         }
     }
 
-    /// <summary>Asks those who are inside now to finish: everyone, or those of one generation.</summary>
+    /// <summary>Asks those who are inside now to finish: everyone, or those of one generation, but for those that another one takes over.</summary>
     public void Drain(PluginGeneration? generation = null)
     {
-        foreach (var connection in Of(generation))
+        foreach (var connection in Of(generation).Where(connection => generation is null || !connection.IsAskedToMove))
         {
             connection.Drain();
         }

@@ -94,7 +94,8 @@ internal sealed partial class Endpoint
         Connections.Add(connection);
         _reaper.Watch(Connections);
         Access.Settle(connection);
-        if (connection.Generation.DrainDeadline is not null)
+        CatchUp(connection);
+        if (connection.Generation.DrainDeadline is not null && !connection.IsAskedToMove)
         {
             // Replaced since the lease was taken, and those inside have been told already.
             connection.Drain();

@@ -12,7 +12,7 @@ namespace PluginServer.Networking;
 internal sealed partial class Endpoint(EndpointConfig initial, Listener listener, HandlerBinding handler, Transports transports, ConnectionRunner runner, Places host, TimeProvider time, DescriptorReserve descriptors, Telemetry telemetry) : IDisposable
 {
     private readonly ConnectionLimits _limits = new() { ReadLimit = initial.ReadLimit };
-    private readonly Reaper _reaper = new(time, new ReaperTimeouts(initial.IdleTimeout, initial.MaxLifetime));
+    private readonly Reaper _reaper = new(time, ReaperTimeouts.Of(initial));
     private readonly Lock _gate = new();
     private volatile EndpointConfig _config = initial;
     private volatile AdmissionRule _admission = new(initial.Overflow == OverflowKind.Refuse);
@@ -93,7 +93,7 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
             replaced.Replace();
         }
 
-        _reaper.Retime(Connections, new ReaperTimeouts(next.IdleTimeout, next.MaxLifetime));
+        _reaper.Retime(Connections, ReaperTimeouts.Of(next));
         _limits.ReadLimit = next.ReadLimit;
         Access.Update(next.Access, Connections);
         if (before.HandshakeTimeout != next.HandshakeTimeout)
@@ -107,6 +107,20 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
     {
         Counters.Serve(next.Generation.Build.Name);
         Slot.Exchange(next);
+        foreach (var connection in Connections.All)
+        {
+            CatchUp(connection);
+        }
+    }
+
+    /// <summary>Has a connection move to the build that serves now, if both are made for it. To be called after it was added or has moved: a change that
+    /// came in between has not seen it.</summary>
+    public void CatchUp(ServedConnection connection)
+    {
+        if (Slot.Current is { } current && current.TakesOver(connection.Binding))
+        {
+            connection.AskToMove();
+        }
     }
 
     /// <summary>Closes the listening socket, which is broken, and opens another one at the same address and port.</summary>
@@ -158,15 +172,28 @@ internal sealed partial class Endpoint(EndpointConfig initial, Listener listener
     }
 
     /// <summary>At any time of a connection, and after it: a callback of <see cref="Connection.Closed"/> may come late.</summary>
-    public void BookFault(ServedConnection connection, string error)
+    /// <param name="connection">Whose.</param>
+    /// <param name="error">As text.</param>
+    /// <param name="of">Whose code it was; null is that which serves the connection.</param>
+    public void BookFault(ServedConnection connection, string error, PluginGeneration? of = null)
     {
-        var (cause, generation) = (StormCause.Of(StormCause.HandlerFault, Name, error), connection.Generation);
+        var (cause, generation) = (StormCause.Of(StormCause.HandlerFault, Name, error), of ?? connection.Generation);
         Counters.OfPlugin(generation.Build.Name).HandlerFaults.Count(cause.Kind);
         Faults.Count();
         if (telemetry.Storms.Admits(cause))
         {
             Log.HandlerFault(telemetry.Log, Name, connection.Id, connection.RemoteName, generation.Build.Name, generation.Number, error);
             telemetry.Events.Publish(HostEventKind.Fault, $"connection {connection.Id} from {connection.RemoteName}: {FaultText.FirstLine(error)}", generation.Build.Name, generation.Number, Name);
+        }
+    }
+
+    /// <summary>Cuts a member of a group that does not take what it is sent.</summary>
+    public void CutSlow(ServedConnection member, string group)
+    {
+        if (member.Cut($"it took too little of what its group '{group}' was sent") && telemetry.Storms.Admits(new StormCause("slow", Name, group)))
+        {
+            Log.SlowMemberCut(telemetry.Log, Name, member.Id, member.RemoteName, group, ConnectionGroups.MostWaiting);
+            telemetry.Events.Publish(HostEventKind.Cut, $"connection {member.Id} from {member.RemoteName}, which took too little of what its group '{group}' was sent", member.Generation.Build.Name, member.Generation.Number, Name);
         }
     }
 

@@ -94,6 +94,25 @@ internal sealed class EndpointCounters
     /// <summary>Where a connection of a generation is counted.</summary>
     public GenerationCounters Of(PluginGeneration generation) => _latest is { } latest && latest.Generation == generation ? latest : Find(generation);
 
+    /// <summary>A connection is served by another generation from now on: it was accepted by the one, and will end with the other.</summary>
+    public void Move(GenerationCounters from, GenerationCounters to)
+    {
+        lock (_gate)
+        {
+            from.Moved--;
+            to.Moved++;
+        }
+    }
+
+    /// <summary><see cref="GenerationCounters.Moved"/> of each at one moment, so that nobody is counted twice, or not at all.</summary>
+    public IReadOnlyList<long> MovedOf(IReadOnlyList<GenerationCounters> connections)
+    {
+        lock (_gate)
+        {
+            return [.. connections.Select(static counters => counters.Moved)];
+        }
+    }
+
     /// <summary>Where a fault of a plugin is counted.</summary>
     public PluginCounters OfPlugin(string plugin)
     {

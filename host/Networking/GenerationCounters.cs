@@ -16,6 +16,9 @@ internal sealed class GenerationCounters(PluginGeneration generation)
 
     public string Plugin => generation.Build.Name;
 
+    /// <summary>Connections that came here from another generation, less those that went to one. <see cref="EndpointCounters"/> has the lock.</summary>
+    public long Moved { get; set; }
+
     public long Accepted => Interlocked.Read(ref _accepted);
 
     /// <summary>Bytes of the connections that have ended.</summary>
@@ -46,6 +49,7 @@ internal sealed class GenerationCounters(PluginGeneration generation)
         }
 
         Interlocked.Add(ref _accepted, other.Accepted);
+        Moved += other.Moved;
         Interlocked.Add(ref _received, other.Received);
         Interlocked.Add(ref _sent, other.Sent);
     }

@@ -138,6 +138,10 @@ internal abstract class PipedConnection : TransportConnection
 
     public override bool Post(ReadOnlySpan<byte> bytes) => _output.Post(bytes);
 
+    public override long Unsent => _output.Unsent;
+
+    public override bool Deliver(ReadOnlyMemory<byte> message, int limit) => _output.Deliver(message, limit);
+
     public override void Drained() => _input.Drained();
 
     public override void Abort(CloseCause cause, string reason) => Close(new Ending(cause, reason), reset: true);

@@ -10,6 +10,9 @@ internal sealed class Pulse(TimeSpan oldAt)
 
     public static TimeSpan Never => TimeSpan.MaxValue;
 
+    /// <summary>For those that are read message by message, where that is limited.</summary>
+    public MessagePulse? Message { get; set; }
+
     /// <summary>When it will have lived for too long.</summary>
     public TimeSpan OldAt { get; private set; } = oldAt;
 
@@ -48,6 +51,7 @@ internal sealed class Pulse(TimeSpan oldAt)
     /// <summary>Timeouts have changed: a longer one is granted as if it had been so before, a shorter one counts from now on.</summary>
     public void Retime(ReaperTimeouts before, ReaperTimeouts after, TimeSpan now)
     {
+        Message?.Restart();
         OldAt = Retimed(OldAt, before.Lifetime, after.Lifetime, now);
         _idleAt = Retimed(_idleAt, before.Idle, after.Idle, now);
     }

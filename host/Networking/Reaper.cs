@@ -1,6 +1,6 @@
 namespace PluginServer.Networking;
 
-/// <summary>Closes the connections of one endpoint that are idle or old.</summary>
+/// <summary>Closes the connections of one endpoint that are idle or old, or too slow with a message.</summary>
 /// <remarks>
 /// Nothing of it is on a message's path: one timer, which exists only while there is a timeout and somebody inside, looks at the
 /// counters of every connection. So an end comes between the timeout and three ticks later, and never too early.
@@ -104,6 +104,10 @@ internal sealed class Reaper(TimeProvider time, ReaperTimeouts initial)
         else if (timeouts.Idle is { } idle && pulse.IsIdle(connection.Transport, idle, now))
         {
             connection.Transport.Abort(CloseCause.TimedOut, $"idle for {idle}, longer than idleTimeout");
+        }
+        else if (timeouts.LimitsMessages && connection.Handler is IMessageLoop loop && (pulse.Message ??= new MessagePulse()).Overdue(loop, connection.Transport.BytesReceived, timeouts, now) is { } overdue)
+        {
+            connection.Transport.Abort(CloseCause.TimedOut, overdue);
         }
     }
 

@@ -12,6 +12,9 @@ internal sealed class SendQueue(BlockPool pool)
     /// <summary>Memory of the tail is in the handler's hands, so the tail must stay.</summary>
     private bool _lent;
 
+    /// <summary>Whether the handler has begun to write something that is not flushed.</summary>
+    public bool IsBegun => Unflushed > 0 || _lent;
+
     /// <summary>Flushed and not sent.</summary>
     public long Flushed { get; private set; }
 

@@ -10,12 +10,14 @@ namespace PluginServer.Networking;
 
 /// <summary>The <see cref="Connection"/> that a handler sees, over what the transport made of its socket.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "A source without timer holds nothing to dispose, and Drain may come at any time.")]
-internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, TransportConnection transport, long id, ConnectionAddress local, ConnectionAddress remote, AddressHold hold, long acceptedAt) : Connection, IConnectionOwner
+internal sealed partial class ServedConnection(Endpoint home, HandlerBinding binding, TransportConnection transport, long id, ConnectionAddress local, ConnectionAddress remote, AddressHold hold, long acceptedAt) : Connection, IConnectionOwner
 {
     // One per connection and not one for all: a plugin that forgets a registration pins nothing but its own connection.
     private readonly CancellationTokenSource _draining = new();
     private readonly string _endpoint = home.Name;
-    private readonly HandlerDispatch _dispatch = binding.Generation.Dispatch;
+    private HandlerBinding _binding = binding;
+    private HandlerDispatch _dispatch = binding.Generation.Dispatch;
+    private int _moving;
     private ConnectionAddress _local = local;
     private ConnectionAddress _remote = remote;
     private AddressHold _hold = hold;
@@ -50,13 +52,16 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
     /// <summary>Where it was accepted, and has its place.</summary>
     public Endpoint Home => home;
 
-    public HandlerBinding Binding => binding;
+    /// <summary>What serves it.</summary>
+    public HandlerBinding Binding => Volatile.Read(ref _binding);
 
     /// <summary>Where it is counted.</summary>
-    public GenerationCounters Counters { get; } = home.Counters.Of(binding.Generation);
+    public GenerationCounters Counters { get; private set; } = home.Counters.Of(binding.Generation);
 
-    /// <summary>What it is served by, from its first byte to its last.</summary>
-    public PluginGeneration Generation => binding.Generation;
+    public PluginGeneration Generation => Binding.Generation;
+
+    /// <summary>Another build is to take it over, or is about to.</summary>
+    public bool IsAskedToMove => Volatile.Read(ref _moving) != Staying;
 
     /// <summary>When it was accepted, as a timestamp of the host's time.</summary>
     public long AcceptedAt => acceptedAt;
@@ -66,6 +71,12 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     /// <summary>The set's own.</summary>
     public int Slot { get; set; }
+
+    /// <summary>The groups' own; null until it joins one.</summary>
+    public Membership? Membership { get; set; }
+
+    /// <summary>Nothing is served any more: it joins no group.</summary>
+    public bool IsOver { get; private set; }
 
     /// <summary>The runner's own, while it is inside.</summary>
     public IConnectionHandler? Handler { get; set; }
@@ -81,9 +92,11 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
 
     public CancellationToken Draining => _draining.Token;
 
+    internal override bool IsMoving => Volatile.Read(ref _moving) == Asked;
+
     HandlerDispatch IConnectionOwner.Dispatch => _dispatch;
 
-    string IConnectionOwner.Handler => binding.Handler;
+    string IConnectionOwner.Handler => Binding.Handler;
 
     void IConnectionOwner.Run() => ConnectionRunner.Run(this);
 
@@ -123,6 +136,14 @@ internal sealed class ServedConnection(Endpoint home, HandlerBinding binding, Tr
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
         transport.Abort(CloseCause.Aborted, reason);
+    }
+
+    /// <summary>Its handler has finished with it: it is in no group any more.</summary>
+    public void Over()
+    {
+        IsOver = true;
+        Interlocked.MemoryBarrier();
+        Membership?.Home.LeaveAll(this);
     }
 
     /// <summary>Ends it from the host's side; false when it had already ended otherwise.</summary>

@@ -87,6 +87,10 @@ internal sealed class TlsConnection : TransportConnection
 
     public override bool Post(ReadOnlySpan<byte> bytes) => throw new NotSupportedException("Nothing lies between a handler and its encryption.");
 
+    public override long Unsent => _inner.Unsent;
+
+    public override bool Deliver(ReadOnlyMemory<byte> message, int limit) => _output.Deliver(message, limit);
+
     public override void Drained() => _inner.Drained();
 
     public override void Abort(CloseCause cause, string reason) => _inner.Abort(cause, reason);

@@ -32,6 +32,7 @@ internal sealed partial class TlsOutput
 
                     // Inside the lock: whoever completes the output does it before, and has encrypted the rest, or after.
                     Encrypt(all: false);
+                    DeliverWaiting();
                     flush = inner.Output.FlushAsync(cancellationToken);
                 }
             }
@@ -50,6 +51,7 @@ internal sealed partial class TlsOutput
             if (connection.End.Cause == CloseCause.None)
             {
                 Encrypt(all: true);
+                DeliverWaiting();
             }
 
             _rest = default;

@@ -71,6 +71,7 @@ internal sealed partial class TlsOutput(TlsConnection connection, TransportConne
             try
             {
                 Encrypt(all: false);
+                DeliverWaiting();
                 var flush = inner.Output.FlushAsync(cancellationToken);
                 if (flush.IsCompletedSuccessfully && IsAllEncrypted)
                 {

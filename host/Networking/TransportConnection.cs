@@ -23,7 +23,7 @@ internal enum CloseCause
     /// <summary>The handler failed.</summary>
     Fault,
 
-    /// <summary>It passed no byte for idleTimeout, lived for maxLifetime, or was not ready within handshakeTimeout.</summary>
+    /// <summary>It passed no byte for idleTimeout, lived for maxLifetime, took too long for a message, or was not ready within handshakeTimeout.</summary>
     TimedOut,
 }
 
@@ -73,6 +73,16 @@ internal abstract class TransportConnection
     /// <returns>False when a flush would wait now.</returns>
     /// <exception cref="ConnectionClosedException">The connection has ended.</exception>
     public abstract bool Post(ReadOnlySpan<byte> bytes);
+
+    /// <summary>How many bytes are flushed and not sent.</summary>
+    public abstract long Unsent { get; }
+
+    /// <summary>Sends a message of somebody else's as a whole, and not in the middle of what the handler has begun to write: now, or after its
+    /// next flush. It never waits; once the output has ended the message is dropped.</summary>
+    /// <param name="message">It must not change any more.</param>
+    /// <param name="limit">How many bytes may wait, this message among them.</param>
+    /// <returns>False when more would; the message is dropped then.</returns>
+    public abstract bool Deliver(ReadOnlyMemory<byte> message, int limit);
 
     /// <summary>The owner's <see cref="IConnectionOwner.Draining"/> is cancelled: ends a read that waits with it.</summary>
     public abstract void Drained();

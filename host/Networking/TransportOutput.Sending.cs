@@ -41,6 +41,7 @@ internal sealed partial class TransportOutput
             }
 
             SendAll();
+            DeliverWaiting();
             failure = _error;
             resume = failure == SocketError.Success && Fits && TryClaim(FlushEnd.Done, inline: true);
         }
@@ -69,17 +70,7 @@ internal sealed partial class TransportOutput
                 throw ending.ToException();
             }
 
-            var count = Queued > 0 || _sending || _error != SocketError.Success ? 0 : Send(bytes);
-            if (count < bytes.Length && _error == SocketError.Success)
-            {
-                Queue.Append(bytes[count..]);
-                if (!_sending)
-                {
-                    StartWait();
-                    SendAll();
-                }
-            }
-
+            SendOrQueue(bytes);
             failure = _error;
             if (failure == SocketError.Success)
             {
@@ -170,6 +161,7 @@ internal sealed partial class TransportOutput
         {
             Queue.Append(Bytes(RestOfSource));
             DropRest();
+            DeliverWaiting();
         }
     }
 

@@ -82,6 +82,7 @@ internal sealed partial class TransportOutput(PipedConnection connection) : Pipe
 
             _queue?.Flush();
             SendAll(source);
+            DeliverWaiting();
             failure = _error;
             if (failure == SocketError.Success)
             {

@@ -48,7 +48,7 @@ internal sealed class WarmUpEndpoint : IDisposable
         var events = new EventStream(time);
         _telemetry = new Telemetry(NullLogger.Instance, new StormLog(NullLogger.Instance, events, time), events, Instruments: null);
         _stop = new CancellationTokenSource();
-        var handler = new HandlerBinding(PluginGeneration.OfHost(config.Plugin, time), nameof(Echo), _services, static (_, _) => new Echo(), [], scoped: false);
+        var handler = new HandlerBinding(PluginGeneration.OfHost(config.Plugin, time), nameof(Echo), _services, static (_, _) => new Echo(), [], scoped: false, readsMessages: false, changesCode: false);
         var places = new Places(config.MaxConnections);
         _endpoint = new Endpoint(config, listener, handler, Transports.Of(transport), new ConnectionRunner(time), places, time, new DescriptorReserve(null), _telemetry);
         _accepting = new Acceptor(_endpoint, places, time, _telemetry).RunAsync(_stop.Token, _stop.Token);

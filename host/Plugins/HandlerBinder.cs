@@ -51,13 +51,19 @@ internal static class HandlerBinder
             errors.Add(endpoint.Settings.Position.Error($"{type.Name} takes no settings: its constructor has no IOptions<T> parameter; remove them, or put what is for the plugin's services under plugins.{endpoint.Plugin}.settings"));
         }
 
+        var (readsMessages, changesCode) = (typeof(IMessageLoop).IsAssignableFrom(type), typeof(ICodeChange).IsAssignableFrom(type));
+        if (changesCode && !readsMessages)
+        {
+            errors.Add(endpoint.Position["plugin"].Error($"plugin {endpoint.Plugin}: {type.Name} is an ICodeChange and no MessageHandler, so there is no moment between two messages at which its connections could move; derive it from MessageHandler<T>, or remove the interface"));
+        }
+
         if (errors.Count > before)
         {
             return null;
         }
 
         var scoped = !parameters.All(parameter => parameter == options || IsSingleton(plugin, parameter.ParameterType));
-        return new HandlerBinding(generation, type.Name, plugin.Services, ActivatorUtilities.CreateFactory(type, argumentTypes), arguments, scoped);
+        return new HandlerBinding(generation, type.Name, plugin.Services, ActivatorUtilities.CreateFactory(type, argumentTypes), arguments, scoped, readsMessages, changesCode);
     }
 
     private static ConstructorInfo Constructor(Type type)

@@ -30,7 +30,7 @@ internal sealed class LoadedPlugin
     private readonly List<IHostedService> _started = [];
     private int _stopped;
 
-    private LoadedPlugin(PluginLoadContext context, PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time)
+    private LoadedPlugin(PluginLoadContext context, PluginInspection inspection, int number, PluginConfig config, (PluginState State, IConnectionGroups Groups) lasting, ILoggerFactory hostLog, TimeProvider time)
     {
         _context = context;
         _logs = new PluginLoggerProvider(hostLog, inspection.Build.Name, number, config.LogLevel);
@@ -39,7 +39,7 @@ internal sealed class LoadedPlugin
         _time = time;
         _log = hostLog.CreateLogger(Log.Category);
         Assembly = context.LoadFromAssemblyPath(inspection.Build.MainAssembly);
-        _registrations = Register(config.Settings);
+        _registrations = Register(config.Settings, lasting.State, lasting.Groups);
         _services = _registrations.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
     }
 
@@ -65,12 +65,12 @@ internal sealed class LoadedPlugin
 
     /// <summary>Loads a build that the inspector found fit and builds its container; starts nothing.</summary>
     /// <exception cref="PluginException">What the plugin's own code or registrations did not survive.</exception>
-    public static LoadedPlugin Load(PluginInspection inspection, int number, PluginConfig config, ILoggerFactory hostLog, TimeProvider time, Telemetry? telemetry)
+    public static LoadedPlugin Load(PluginInspection inspection, int number, PluginConfig config, (PluginState State, IConnectionGroups Groups) lasting, ILoggerFactory hostLog, TimeProvider time, Telemetry? telemetry)
     {
         var context = new PluginLoadContext(inspection.Build, number, hostLog.CreateLogger(Log.Category), telemetry);
         try
         {
-            return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, config, hostLog, time));
+            return CleanContext.Run(() => new LoadedPlugin(context, inspection, number, config, lasting, hostLog, time));
         }
         catch (Exception error)
         {
@@ -159,10 +159,12 @@ internal sealed class LoadedPlugin
         _ => $"{error.GetType().Name}: {FaultText.MessageOf(error).ReplaceLineEndings(" ")}",
     };
 
-    private ServiceCollection Register(ConfigSettings settings)
+    private ServiceCollection Register(ConfigSettings settings, PluginState state, IConnectionGroups groups)
     {
         var services = new ServiceCollection();
         services.AddSingleton(_time);
+        services.AddSingleton(state);
+        services.AddSingleton(groups);
         services.AddOptions();
         services.AddMetrics();
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(_logs));

@@ -7,7 +7,7 @@ namespace PluginServer.Plugins;
 
 /// <summary>The plugins half of PREPARE: copies, inspects and loads every plugin that an endpoint names, and binds the handlers.</summary>
 /// <remarks>Starts no service and constructs no handler, so <c>check</c> goes exactly this far.</remarks>
-internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, EventStream events, TimeProvider time, Telemetry? telemetry = null)
+internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, EventStream events, TimeProvider time, LastingObjects lasting, Telemetry? telemetry = null)
 {
     private readonly PluginInspector _inspector = new();
 
@@ -66,7 +66,7 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
         }
 
         var (number, began) = (present.NextNumber(build.Name), time.GetTimestamp());
-        var loaded = LoadedPlugin.Load(inspection, number, plugin, logs, time, telemetry);
+        var loaded = LoadedPlugin.Load(inspection, number, plugin, lasting.Of(build.Name), logs, time, telemetry);
         var generation = new PluginGeneration(number, inspection, plugin.Settings, loaded, time, logs.CreateLogger(Log.Category), events);
         prepared.Generations.Add(build.Name, generation);
         Bind(generation, endpoints, present, prepared);
@@ -81,14 +81,32 @@ internal sealed class PluginPreparation(PluginStore store, ILoggerFactory logs, 
     {
         foreach (var endpoint in endpoints)
         {
-            if (present.Binding(endpoint, generation) is { } unchanged)
+            if ((present.Binding(endpoint, generation) ?? Bind(generation, endpoint, prepared.Errors)) is not { } binding)
             {
-                prepared.Bindings.Add(endpoint.Name, unchanged);
+                continue;
             }
-            else if (ResolveHandler(generation.Inspection, endpoint, prepared.Errors) is { } handler && HandlerBinder.Bind(generation, handler, endpoint, prepared.Errors) is { } binding)
+
+            prepared.Bindings.Add(endpoint.Name, binding);
+            foreach (var key in binding.ReadsMessages ? [] : OfMessages(endpoint))
             {
-                prepared.Bindings.Add(endpoint.Name, binding);
+                prepared.Errors.Add(endpoint.Position[key].Error($"{binding.Handler} of plugin {endpoint.Plugin} is no MessageHandler, so the host does not know where a message begins; remove it"));
             }
+        }
+    }
+
+    private static HandlerBinding? Bind(PluginGeneration generation, EndpointConfig endpoint, List<ConfigError> errors) =>
+        ResolveHandler(generation.Inspection, endpoint, errors) is { } handler ? HandlerBinder.Bind(generation, handler, endpoint, errors) : null;
+
+    private static IEnumerable<string> OfMessages(EndpointConfig endpoint)
+    {
+        if (endpoint.MessageTimeout is not null)
+        {
+            yield return "messageTimeout";
+        }
+
+        if (endpoint.MinimumRate > 0)
+        {
+            yield return "minimumRate";
         }
     }
 

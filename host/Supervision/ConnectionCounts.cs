@@ -41,24 +41,15 @@ internal sealed record ConnectionCounts
     private static ConnectionCounts Of(Endpoint endpoint, PluginCounters plugin, IReadOnlyList<GenerationCounters> connections)
     {
         var ended = Enumerable.Range(0, CloseCauses.Count).Select(static cause => (CloseCauses.Name((CloseCause)cause), new Durations(Instruments.ConnectionBuckets))).ToList();
-        var active = new List<(int, long, bool)>();
-        var accepted = 0L;
-        foreach (var counters in connections)
-        {
-            // A copy of the ended, and only then the accepted: all that ended is among them, and the difference is inside.
-            var over = 0L;
-            for (var cause = 0; cause < ended.Count; cause++)
-            {
-                over += ended[cause].Item2.Add(counters.Ended[cause]);
-            }
 
-            var came = counters.Accepted;
-            accepted += came;
-            if (endpoint.Counters.IsOfOne(counters))
-            {
-                active.Add((counters.Generation.Number, came - over, counters.Generation.GoneFor is not null));
-            }
-        }
+        // A copy of the ended, then who moved, and only then the accepted: all that ended or moved is among them, and the difference is inside.
+        var over = connections.Select(counters => ended.Select((end, cause) => end.Item2.Add(counters.Ended[cause])).Sum()).ToList();
+        var moved = endpoint.Counters.MovedOf(connections);
+        var came = connections.Select(static counters => counters.Accepted).ToList();
+        var active = connections.Select((counters, index) => (Counters: counters, Count: came[index] + moved[index] - over[index]))
+            .Where(active => endpoint.Counters.IsOfOne(active.Counters))
+            .Select(static active => (active.Counters.Generation.Number, active.Count, active.Counters.Generation.GoneFor is not null))
+            .ToList();
 
         var inside = endpoint.Connections.All.Where(connection => connection.Generation.Build.Name == plugin.Plugin).Select(static connection => connection.Transport).ToList();
         var (received, sent) = plugin.Show(
@@ -68,7 +59,7 @@ internal sealed record ConnectionCounts
         {
             Tags = [Tag.Endpoint(endpoint.Name), Tag.Plugin(plugin.Plugin)],
             Counters = plugin,
-            Accepted = accepted,
+            Accepted = came.Sum(),
             Active = active,
             Ended = ended,
             Received = received,

@@ -39,7 +39,7 @@ internal sealed partial class Server : IDisposable
         Events = new EventStream(time);
         Instruments = new Instruments(StatusReport.Version, family => MetricsReport.Points(this, family));
         _telemetry = new Telemetry(_log, new StormLog(_log, Events, time), Events, Instruments);
-        _preparation = new PluginPreparation(Store, logs, Events, time, _telemetry);
+        _preparation = new PluginPreparation(Store, logs, Events, time, new LastingObjects(static () => new ConnectionGroups()), _telemetry);
         Config = config with { Endpoints = [] };
         Places = new Places(config.MaxConnections ?? HostLimit.From(_openFiles));
         StartedAt = time.GetUtcNow();

@@ -75,6 +75,8 @@ internal sealed partial class ConfigReaderTests
             TrustedProxies = new NetworkList([IPNetwork.Parse("10.0.0.1/32")]),
             IdleTimeout = TimeSpan.FromMinutes(1),
             MaxLifetime = TimeSpan.FromDays(1),
+            MessageTimeout = TimeSpan.FromSeconds(10),
+            MinimumRate = 100,
             ReadLimit = 65_536,
             Tls = new TlsConfig
             {

@@ -127,7 +127,7 @@ internal sealed class UnloadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static (PluginGeneration Generation, object?[] Held) Hold(Workspace workspace, TimeProvider time)
     {
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(time), time).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(time), time, new LastingObjects(static () => new ConnectionGroups())).Prepare(ConfigReader.Read(workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Echo"];
         return (generation, [generation.Loaded.Assembly]);
@@ -139,7 +139,7 @@ internal sealed class UnloadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static async Task<PluginGeneration> ServeAsync(ServerConfig config, Workspace workspace)
     {
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(config, PresentPlugins.None, new Dictionary<string, PluginBuild>());
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System, new LastingObjects(static () => new ConnectionGroups())).Prepare(config, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         var generation = prepared.Generations["Serializers"];
         await generation.Loaded.StartAsync();

@@ -76,7 +76,7 @@ internal sealed class HandlerSlotTests
     private PluginGeneration Load()
     {
         _workspace.With("Echo").Configure("""[ { "name": "test", "port": 0, "plugin": "Echo" } ]""");
-        var prepared = new PluginPreparation(new PluginStore(Path.Combine(_workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System).Prepare(ConfigReader.Read(_workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
+        var prepared = new PluginPreparation(new PluginStore(Path.Combine(_workspace.Root, "state")), NullLoggerFactory.Instance, new EventStream(TimeProvider.System), TimeProvider.System, new LastingObjects(static () => new ConnectionGroups())).Prepare(ConfigReader.Read(_workspace.ConfigFile).Config!, PresentPlugins.None, new Dictionary<string, PluginBuild>());
         Assert.That(prepared.Errors, Is.Empty);
         return prepared.Generations["Echo"];
     }

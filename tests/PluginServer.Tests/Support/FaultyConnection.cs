@@ -48,6 +48,10 @@ internal sealed class FaultyConnection : TransportConnection
 
     public override bool Post(ReadOnlySpan<byte> bytes) => _real.Post(bytes);
 
+    public override long Unsent => _real.Unsent;
+
+    public override bool Deliver(ReadOnlyMemory<byte> message, int limit) => _real.Deliver(message, limit);
+
     public override void Drained() => _real.Drained();
 
     public void Reset() => _real.Abort(CloseCause.Reset, "the connection was reset, as the test has planned");
