@@ -10,6 +10,8 @@ namespace PluginServer.Tests.Messages;
 /// <summary>Messages to all members of a group: who gets them, when, and what becomes of those who take nothing.</summary>
 internal sealed class ConnectionGroupTests
 {
+    private const int Header = 8;
+
     [Test]
     public async Task Members_get_what_is_said_and_others_do_not([Values("epoll", "sockets")] string transport)
     {
@@ -132,7 +134,7 @@ internal sealed class ConnectionGroupTests
         }
 
         var read = new int[members];
-        var readers = clients.Select((client, member) => Task.Run(() => ReadAllAsync(client, Senders, sends / Senders, text.Length, () => Interlocked.Increment(ref read[member])))).ToList();
+        var readers = clients.Select((client, member) => Task.Run(() => ReadAllAsync(client, Senders, sends / Senders * Senders, Header + text.Length + 1, () => Interlocked.Increment(ref read[member])))).ToList();
         var groups = site.Server.Endpoint().Connections.All.First().Membership!.Home;
         var began = GC.GetTotalMemory(forceFullCollection: true);
         var most = 0L;
@@ -143,8 +145,7 @@ internal sealed class ConnectionGroupTests
             most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: false));
         }
 
-        await Task.WhenAll(sending).Within();
-        await Task.WhenAll(readers).Within();
+        await Task.WhenAll(sending.Concat(readers)).WaitAsync(TimeSpan.FromMinutes(5));
         Assert.That(site.Server.Endpoint().Counters.Cut, Is.EqualTo(1), "the one that reads nothing");
         Assert.That(await deaf.EndsInResetAsync(), Is.True);
         Assert.That(site.Server.Endpoint().Counters.HandlerFaults, Is.Zero);
@@ -162,7 +163,7 @@ internal sealed class ConnectionGroupTests
                     Thread.Sleep(1);
                 }
 
-                var sent = groups.SendAsync("room", Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{sender} {number} {text}\n")));
+                var sent = groups.SendAsync("room", Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{sender}{number:D7}{text}\n")));
                 Assert.That(sent.IsCompletedSuccessfully, Is.True);
 
                 // 100 a second, all of them together.
@@ -171,18 +172,33 @@ internal sealed class ConnectionGroupTests
         }
     }
 
-    private static async Task ReadAllAsync(Client client, int senders, int each, int length, Action done)
+    /// <summary>Each message is a sender, its number, a filling and a line end, all of one length.</summary>
+    private static async Task ReadAllAsync(Client client, int senders, int count, int length, Action done)
     {
         var next = new int[senders];
-        using var reader = new StreamReader(new System.Net.Sockets.NetworkStream(client.Socket, ownsSocket: false));
-        for (var read = 0; read < senders * each; read++)
+        var buffer = new byte[16 * length];
+        for (int read = 0, filled = 0; read < count;)
         {
-            var words = (await reader.ReadLineAsync(Deadline.Token))!.Split(' ');
-            var sender = int.Parse(words[0], CultureInfo.InvariantCulture);
-            Assert.That(int.Parse(words[1], CultureInfo.InvariantCulture), Is.EqualTo(next[sender]++), "in order");
-            Assert.That(words[2], Has.Length.EqualTo(length), "whole");
-            done();
+            var received = await client.Socket.ReceiveAsync(buffer.AsMemory(filled));
+            Assert.That(received, Is.Positive, "it has ended");
+            filled += received;
+            var used = 0;
+            for (; filled - used >= length; used += length, read++)
+            {
+                Check(buffer.AsSpan(used, length), next);
+                done();
+            }
+
+            buffer.AsSpan(used, filled - used).CopyTo(buffer);
+            filled -= used;
         }
+    }
+
+    private static void Check(ReadOnlySpan<byte> message, int[] next)
+    {
+        var sender = message[0] - '0';
+        Assert.That(int.Parse(message[1..Header], CultureInfo.InvariantCulture), Is.EqualTo(next[sender]++), "in order");
+        Assert.That(message[Header..^1].IndexOfAnyExcept((byte)'x') < 0 && message[^1] == '\n', Is.True, "whole");
     }
 
     private static async Task<Client> JoinedAsync(MessageSite site, string group, int receiveBuffer = 0)
