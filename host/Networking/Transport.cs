@@ -5,7 +5,7 @@ namespace PluginServer.Networking;
 /// <summary>How bytes move: accepts from a listening socket, and turns an accepted one into pipes.</summary>
 internal abstract class Transport : IDisposable
 {
-    /// <summary>The name in status: "sockets" or "epoll".</summary>
+    /// <summary>The name in status: "sockets" or "epoll"; "memory" in tests of plugins.</summary>
     public abstract string Name { get; }
 
     /// <summary>Waits for the next connection of a listening socket.</summary>

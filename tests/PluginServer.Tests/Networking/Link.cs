@@ -6,15 +6,16 @@ using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.Networking;
 
-/// <summary>A real client socket and the server's side of it; over TLS where there is a session.</summary>
-internal sealed class Link(Socket client, TransportConnection server, SslStream? session = null, TurnStream? turns = null) : IAsyncDisposable
+/// <summary>A real client and the server's side of it, over a socket or in memory; over TLS where there is a session.</summary>
+internal sealed class Link(Socket? client, TransportConnection server, SslStream? session = null, TurnStream? turns = null, MemoryClient? memory = null) : IAsyncDisposable
 {
     private readonly long _receivedBefore = server.BytesReceived;
     private readonly long _sentBefore = server.BytesSent;
     private Task? _finished;
     private bool _served;
 
-    public Socket Client => client;
+    /// <summary>Where it is no client in memory.</summary>
+    public Socket Client => client ?? throw new NotSupportedException("The client of this link is in memory.");
 
     public TransportConnection Server => server;
 
@@ -28,6 +29,12 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
     public static async Task<Link> OpenAsync(Transport transport, EndPoint? address = null, int readLimit = 1 << 20, bool tls = false)
     {
         var limits = new ConnectionLimits { ReadLimit = readLimit };
+        if (transport is MemoryTransport inMemory)
+        {
+            var (end, attached) = await ConnectAsync(inMemory, address, limits);
+            return tls ? await AuthenticateAsync(null, end, attached, limits) : new Link(null, attached, memory: end);
+        }
+
         var (client, inner) = await ConnectAsync(transport, address, limits);
         return tls ? await AuthenticateAsync(client, inner, limits) : new Link(client, inner);
     }
@@ -60,21 +67,39 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
     }
 
     /// <summary>Both sides of a handshake.</summary>
-    public static async Task<Link> AuthenticateAsync(
+    public static Task<Link> AuthenticateAsync(
         Socket client,
+        TransportConnection inner,
+        ConnectionLimits limits,
+        SslServerAuthenticationOptions? serverOptions = null,
+        SslClientAuthenticationOptions? clientOptions = null,
+        RecordSpy? spy = null) => AuthenticateAsync(client, null, inner, limits, serverOptions, clientOptions, spy);
+
+    private static async Task<Link> AuthenticateAsync(
+        Socket? client,
+        MemoryClient? memory,
         TransportConnection inner,
         ConnectionLimits limits,
         SslServerAuthenticationOptions? serverOptions = null,
         SslClientAuthenticationOptions? clientOptions = null,
         RecordSpy? spy = null)
     {
-        var stream = new NetworkStream(client, ownsSocket: false);
+        Stream stream = memory is null ? new NetworkStream(client!, ownsSocket: false) : memory;
         var turns = new TurnStream(spy is null ? stream : spy.Over(stream));
         var session = new SslStream(turns);
         var options = serverOptions ?? TlsCertificate.ServerOptions();
         var accepting = TlsConnection.AuthenticateAsync(inner, (_, _, _, _) => ValueTask.FromResult(options), limits, CancellationToken.None);
         await session.AuthenticateAsClientAsync(clientOptions ?? TlsCertificate.ClientOptions()).Within();
-        return new Link(client, await accepting.Within(), session, turns);
+        return new Link(client, await accepting.Within(), session, turns, memory);
+    }
+
+    private static async Task<(MemoryClient Client, TransportConnection Server)> ConnectAsync(MemoryTransport transport, EndPoint? address, ConnectionLimits limits)
+    {
+        using var listening = Listen(address ?? new IPEndPoint(IPAddress.Loopback, 0));
+        var client = new MemoryClient(transport.Connect(listening.LocalEndPoint!, new IPEndPoint(IPAddress.Loopback, 1)));
+        var accepted = await transport.AcceptAsync(listening, CancellationToken.None).Within();
+        transport.Close(listening);
+        return (client, transport.Attach(accepted, limits));
     }
 
     public static Socket Listen(EndPoint address)
@@ -127,12 +152,17 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
     {
         if (session is null)
         {
-            return await client.SendAsync(bytes, cancellationToken);
+            return memory is null ? await client!.SendAsync(bytes, cancellationToken) : await SendAsync(memory, bytes, cancellationToken);
         }
 
+        return await SendAsync(session, bytes, cancellationToken);
+    }
+
+    private static async Task<int> SendAsync(Stream stream, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
         try
         {
-            await session.WriteAsync(bytes, cancellationToken);
+            await stream.WriteAsync(bytes, cancellationToken);
             return bytes.Length;
         }
         catch (IOException error) when (error.InnerException is SocketException or ObjectDisposedException)
@@ -144,14 +174,14 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
     /// <summary>What has come; 0 is the server's FIN. The end is a SocketException, with TLS or without.</summary>
     public async Task<int> ReceivePartAsync(Memory<byte> bytes)
     {
-        if (session is null)
+        if (session is null && memory is null)
         {
-            return await client.ReceiveAsync(bytes);
+            return await client!.ReceiveAsync(bytes);
         }
 
         try
         {
-            return await turns!.ReadAsync(session, bytes);
+            return session is null ? await memory!.ReadAsync(bytes) : await turns!.ReadAsync(session, bytes);
         }
         catch (IOException error)
         {
@@ -171,7 +201,21 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
             await CloseSessionAsync();
         }
 
-        client.Shutdown(SocketShutdown.Send);
+        if (memory is null)
+        {
+            client!.Shutdown(SocketShutdown.Send);
+        }
+        else
+        {
+            memory.ShutDownSending();
+        }
+    }
+
+    /// <summary>The client goes away, in order where it has received all.</summary>
+    public void Close()
+    {
+        client?.Dispose();
+        memory?.Dispose();
     }
 
     public async Task<byte[]> ReceiveAsync(int count)
@@ -212,6 +256,12 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
     /// <summary>The client goes away by a reset; over a Unix socket, while a handler runs, maybe in order.</summary>
     public async Task ResetAsync()
     {
+        if (client is null)
+        {
+            memory!.Reset();
+            return;
+        }
+
         if (client.AddressFamily != AddressFamily.Unix)
         {
             client.LingerState = new LingerOption(true, 0);
@@ -234,7 +284,7 @@ internal sealed class Link(Socket client, TransportConnection server, SslStream?
 
     public async ValueTask DisposeAsync()
     {
-        client.Dispose();
+        Close();
         session?.Dispose();
         server.Abort(CloseCause.Cut, "The test is over.");
         await FinishAsync().Within();

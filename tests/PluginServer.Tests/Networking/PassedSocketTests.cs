@@ -5,7 +5,7 @@ using PluginServer.Tests.Support;
 namespace PluginServer.Tests.Networking;
 
 /// <summary>Whatever an endpoint does with a socket of systemd's, the manager's goes on listening and its clients are served.</summary>
-[TestFixtureSource(typeof(TransportFactory), nameof(TransportFactory.All))]
+[TestFixtureSource(typeof(TransportFactory), nameof(TransportFactory.OfKernel))]
 [Platform("Linux")]
 internal sealed class PassedSocketTests(TransportFactory factory)
 {

@@ -157,7 +157,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         var finishing = link.FinishAsync();
         Assert.That((await link.ReceiveAllAsync()).AsSpan().SequenceEqual(bytes));
         Assert.That(finishing.IsCompleted, Is.False, "it goes on reading until the peer's FIN");
-        link.Client.Dispose();
+        link.Close();
         await finishing.Within();
         Assert.That(link.Sent, IsOnWire(bytes.Length));
     }
@@ -208,7 +208,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
                 Interlocked.Increment(ref whole);
             }
 
-            link.Client.Dispose();
+            link.Close();
             await serving.Within();
         });
         Assert.That(whole, Is.EqualTo(Times(1000)));
@@ -288,7 +288,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         var memory = link.Server.Output.GetMemory();
         var finishing = link.FinishAsync();
         await Assert.CatchAsync<ConnectionClosedException>(() => read.Within());
-        link.Client.Dispose();
+        link.Close();
         await finishing.Within();
         await RefusedAsync(link, null);
         memory.Span[0] = 1;
@@ -314,7 +314,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         var finishing = link.FinishAsync();
         Assert.That((await link.ReceiveAllAsync()).AsSpan().SequenceEqual(bytes));
         await flush.Within();
-        link.Client.Dispose();
+        link.Close();
         await finishing.Within();
     }
 
@@ -324,7 +324,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
         var link = await OpenAsync();
         await link.SendAsync("abc"u8.ToArray());
         var result = await link.Server.Input.ReadAsync().Within();
-        link.Client.Dispose();
+        link.Close();
         await link.FinishAsync().Within();
         var other = await OpenAsync();
         await other.SendAsync("xyz"u8.ToArray());
@@ -337,7 +337,7 @@ public sealed class TransportEndTests(TransportFactory factory) : TransportTests
     {
         var link = await OpenAsync();
         var memory = link.Server.Output.GetMemory();
-        link.Client.Dispose();
+        link.Close();
         await link.FinishAsync().Within();
         var other = await OpenAsync();
         await other.SendAsync("xyz"u8.ToArray());

@@ -23,7 +23,7 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
             await link.ShutDownAsync();
             await sending;
             Assert.That(await link.ReceiveAllAsync(), Is.EqualTo(bytes), $"round {round}");
-            link.Client.Dispose();
+            link.Close();
             await serving.Within();
         }
     }
@@ -176,8 +176,7 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         })).ToList();
         for (var client = 0; client < Clients; client++)
         {
-            using var socket = NewClient();
-            await socket.ConnectAsync(address);
+            using var socket = await ConnectAsync(listening);
             Assert.That(await come.WaitAsync(Deadline.Length), Is.True, $"client {client} was never accepted");
         }
 
@@ -198,7 +197,11 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         const int Piece = 100_000;
         const int Pieces = 300;
         await using var link = await OpenOwnAsync();
-        link.Client.ReceiveBufferSize = 16 * 1024;
+        if (!Memory)
+        {
+            link.Client.ReceiveBufferSize = 16 * 1024;
+        }
+
         var receiving = Task.Run(() => link.ReceiveAsync(Piece * Pieces));
         var piece = new byte[Piece];
         for (var sent = 0; sent < Pieces; sent++)
@@ -216,14 +219,16 @@ public sealed class TransportRaceTests(TransportFactory factory) : TransportTest
         for (var round = 0; round < 20; round++)
         {
             using var listening = Listen();
-            using var client = NewClient();
-            await client.ConnectAsync(listening.LocalEndPoint!).Within();
-            if (!Unix)
+            using (var client = await ConnectAsync(listening).Within())
             {
-                client.LingerState = new LingerOption(true, 0);
+                if (client is Socket { AddressFamily: not AddressFamily.Unix } socket)
+                {
+                    socket.LingerState = new LingerOption(true, 0);
+                }
+
+                (client as MemoryClient)?.Reset();
             }
 
-            client.Dispose();
             var accepted = await Transport.AcceptAsync(listening, CancellationToken.None).Within();
             var connection = Transport.Attach(accepted, new ConnectionLimits { ReadLimit = 1 << 20 });
             try

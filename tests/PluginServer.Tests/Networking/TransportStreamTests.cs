@@ -53,8 +53,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
         OnlyWithoutTls("accepting comes before it");
         using var listening = Listen();
         Assert.That(Transport.TryAccept(listening), Is.Null);
-        using var client = NewClient();
-        await client.ConnectAsync(listening.LocalEndPoint!).Within();
+        using var client = await ConnectAsync(listening).Within();
         AcceptedSocket? accepted = null;
         await Deadline.UntilAsync(() => (accepted = Transport.TryAccept(listening)) is not null, "the connection");
         accepted!.Dispose();
@@ -84,12 +83,11 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
         for (var round = 0; round < 1000; round++)
         {
             using var source = new CancellationTokenSource();
-            using var client = NewClient();
             var accepting = Transport.AcceptAsync(listening, source.Token).AsTask();
-            var connecting = client.ConnectAsync(listening.LocalEndPoint!);
+            var connecting = ConnectAsync(listening);
             Thread.SpinWait(round % 100 * 20);
             source.Cancel();
-            await connecting.Within();
+            using var client = await connecting.Within();
             AcceptedSocket? socket = null;
             try
             {
@@ -182,7 +180,7 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
                 // The client's side of an end that the test wanted.
             }
 
-            link.Client.Dispose();
+            link.Close();
             await aborting.Within();
             await serving.Within();
         });
@@ -240,14 +238,14 @@ public sealed class TransportStreamTests(TransportFactory factory) : TransportTe
             await Deadline.UntilAsync(() => link.Sent + link.Received >= until, "traffic");
             await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Task.Run(() => link.Server.Abort(CloseCause.Cut, "storm")))).Within();
             await serving.Within();
-            link.Client.Dispose();
+            link.Close();
             await sending.Within();
             await receiving.Within();
         }
 
         Volatile.Write(ref stop, true);
         await pings.Within();
-        witness.Client.Dispose();
+        witness.Close();
         await witnessing.Within();
     }
 

@@ -27,6 +27,8 @@ public abstract class TransportTests
 
     private protected bool Tls => _factory.Tls;
 
+    private protected bool Memory => Transport is MemoryTransport;
+
     private protected Func<int> Rented { get; }
 
     [TearDown]
@@ -46,7 +48,18 @@ public abstract class TransportTests
 
     private protected Socket Listen() => Link.Listen(_factory.NewAddress());
 
-    private protected Socket NewClient() => new(Unix ? AddressFamily.Unix : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+    /// <summary>A client in the backlog of a listening socket.</summary>
+    private protected async Task<IDisposable> ConnectAsync(Socket listening)
+    {
+        if (Transport is MemoryTransport memory)
+        {
+            return new MemoryClient(memory.Connect(listening.LocalEndPoint!, new IPEndPoint(IPAddress.Loopback, 1)));
+        }
+
+        var client = new Socket(Unix ? AddressFamily.Unix : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        await client.ConnectAsync(listening.LocalEndPoint!);
+        return client;
+    }
 
     private protected async Task<Link> OpenAsync(EndPoint? address = null, int readLimit = 1 << 20)
     {
@@ -79,6 +92,14 @@ public abstract class TransportTests
         if (Tls)
         {
             Assert.Ignore($"Not over TLS: {because}.");
+        }
+    }
+
+    private protected void OnlyWithKernel(string because)
+    {
+        if (Memory)
+        {
+            Assert.Ignore($"Not in memory: {because}.");
         }
     }
 

@@ -14,6 +14,7 @@ internal static class DefaultTransport
     {
         EpollTransport epoll => epoll.Blocks.Rented,
         SocketTransport sockets => sockets.Blocks.Rented,
+        MemoryTransport memory => memory.Blocks.Rented,
         _ => throw new ArgumentException(transport.Name, nameof(transport)),
     };
 }

@@ -22,10 +22,22 @@ internal sealed class Dotnet
         return dotnet;
     }
 
-    /// <summary>Runs it in a folder, and returns what it wrote.</summary>
-    public async Task<string> RunAsync(string folder, params string[] arguments)
+    /// <summary>Sets a variable for what is run from now on.</summary>
+    public Dotnet With(string name, string value)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        _environment[name] = value;
+        return this;
+    }
+
+    /// <summary>Runs it in a folder, and returns what it wrote.</summary>
+    public Task<string> RunAsync(string folder, params string[] arguments) => ExecuteAsync(folder, "dotnet", arguments);
+
+    /// <summary>Runs a script of a shell, which may call it, and returns what it wrote.</summary>
+    public Task<string> ShellAsync(string folder, string script) => ExecuteAsync(folder, "bash", ["-euo", "pipefail", "-c", script]);
+
+    private async Task<string> ExecuteAsync(string folder, string program, string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
 
         // The test runner's own settings must not reach a build of somebody else's.
         foreach (var name in start.Environment.Keys.Where(static name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name.StartsWith("VSTEST", StringComparison.OrdinalIgnoreCase)).ToList())
@@ -43,7 +55,7 @@ internal sealed class Dotnet
         var (output, error) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
         await process.WaitForExitAsync(deadline.Token);
         var written = await output + await error;
-        Assert.That(process.ExitCode, Is.Zero, $"dotnet {string.Join(' ', arguments)}\n{written}");
+        Assert.That(process.ExitCode, Is.Zero, $"{program} {string.Join(' ', arguments)}\n{written}");
         return written;
     }
 }
