@@ -15,6 +15,7 @@ internal sealed partial class Server : IDisposable
     private readonly ConcurrentDictionary<string, RunningPlugin> _plugins = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<RunningEndpoint, Task<int>> _leaving = new();
     private readonly DescriptorReserve _descriptors = DescriptorReserve.OfProcess();
+    private readonly LastingObjects _lasting = new(static () => new ConnectionGroups());
     private readonly PluginPreparation _preparation;
     private readonly ConnectionRunner _runner;
     private readonly StateDirectory _state;
@@ -39,7 +40,7 @@ internal sealed partial class Server : IDisposable
         Events = new EventStream(time);
         Instruments = new Instruments(StatusReport.Version, family => MetricsReport.Points(this, family));
         _telemetry = new Telemetry(_log, new StormLog(_log, Events, time), Events, Instruments);
-        _preparation = new PluginPreparation(Store, logs, Events, time, new LastingObjects(static () => new ConnectionGroups()), _telemetry);
+        _preparation = new PluginPreparation(Store, logs, Events, time, _lasting, _telemetry);
         Config = config with { Endpoints = [] };
         Places = new Places(config.MaxConnections ?? HostLimit.From(_openFiles));
         StartedAt = time.GetUtcNow();
@@ -88,6 +89,9 @@ internal sealed partial class Server : IDisposable
     public IReadOnlyList<PluginGeneration> Generations => [.. Plugins.SelectMany(plugin => plugin.Generations)];
 
     public RunningPlugin? Plugin(string name) => _plugins.GetValueOrDefault(name);
+
+    /// <summary>What a plugin keeps for all its connections, for as long as this host lives.</summary>
+    public PluginState StateOf(string plugin) => _lasting.Of(plugin).State;
 
     /// <summary>Prepares everything that can fail, then begins to accept everywhere. A plugin whose present build cannot be
     /// used is served, loudly, by a build that served before.</summary>

@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using NUnit.Framework;
+
+namespace PluginServer.Testing;
+
+/// <summary>How long the kit waits, in real time, for what ought to come: so long that only a hang reaches it.</summary>
+internal static class Patience
+{
+    public static readonly TimeSpan Length = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>Waits for it; fails with what is said then.</summary>
+    public static async Task WithinAsync(this Task task, Func<string> otherwise, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            await task.WaitAsync(Length, cancellationToken);
+        }
+        catch (TimeoutException) when (!task.IsCompleted)
+        {
+            throw new AssertionException($"After {Length.TotalSeconds} s: {otherwise()}.");
+        }
+    }
+
+    /// <summary>Waits for what raises no signal of its own, such as a counter.</summary>
+    public static async Task UntilAsync(Func<bool> condition, Func<string> otherwise, CancellationToken cancellationToken = default)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (watch.Elapsed > Length)
+            {
+                throw new AssertionException($"After {Length.TotalSeconds} s: {otherwise()}.");
+            }
+
+            await Task.Delay(Look, cancellationToken);
+        }
+    }
+}
