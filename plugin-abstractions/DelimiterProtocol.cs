@@ -11,6 +11,7 @@ public sealed class DelimiterProtocol : IProtocol<ReadOnlySequence<byte>>
     public const int DefaultMaximumLength = 64 * 1024;
 
     private readonly byte[] _delimiter;
+    private readonly int[] _seams;
 
     /// <param name="delimiter">One byte or more; it is copied.</param>
     /// <param name="maximumLength">Of a message without its delimiter, in bytes; at least 1. With it, it must fit in the endpoint's <c>readLimit</c>.</param>
@@ -20,6 +21,7 @@ public sealed class DelimiterProtocol : IProtocol<ReadOnlySequence<byte>>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumLength, 1);
         _delimiter = delimiter.IsEmpty ? throw new ArgumentException("A delimiter has at least one byte.", nameof(delimiter)) : delimiter.ToArray();
+        _seams = SeamsOf(_delimiter);
         MaximumLength = maximumLength;
     }
 
@@ -55,7 +57,7 @@ public sealed class DelimiterProtocol : IProtocol<ReadOnlySequence<byte>>
 
         if (IsCutShort(message))
         {
-            throw new ArgumentException("The message has the delimiter in it, or ends in a part of it: it would be read as another.", nameof(message));
+            throw new ArgumentException("The message has the delimiter in it, or makes one with the one behind it: it would be read as another.", nameof(message));
         }
 
         foreach (var segment in message)
@@ -75,11 +77,18 @@ public sealed class DelimiterProtocol : IProtocol<ReadOnlySequence<byte>>
             return true;
         }
 
-        // One that begins in the message and ends in the delimiter.
-        var overlap = (int)Math.Min(message.Length, _delimiter.Length - 1);
-        var seam = new byte[overlap + _delimiter.Length];
-        message.Slice(message.Length - overlap).CopyTo(seam);
-        _delimiter.CopyTo(seam, overlap);
-        return seam.AsSpan().IndexOf(_delimiter) < overlap;
+        foreach (var seam in _seams)
+        {
+            if (message.Length >= seam && new SequenceReader<byte>(message.Slice(message.Length - seam)).IsNext(_delimiter.AsSpan(0, seam)))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
+
+    /// <summary>Each count of bytes that, at the end of a message, make a delimiter with the beginning of the one behind it: "ab" with "ab" of "abab".</summary>
+    private static int[] SeamsOf(byte[] delimiter) =>
+        [.. Enumerable.Range(1, delimiter.Length - 1).Where(count => delimiter.AsSpan(count).SequenceEqual(delimiter.AsSpan(0, delimiter.Length - count)))];
 }

@@ -35,7 +35,7 @@ public sealed class LineProtocol : IProtocol<string>
         var line = end is { } position ? buffer.Slice(0, position) : buffer;
 
         // The CR of the end may have come without its LF.
-        if (line.Length > MaximumLength && (line.Length > MaximumLength + 1L || (end is not null && !EndsInReturn(line))))
+        if (line.Length > MaximumLength && (line.Length > MaximumLength + 1L || !EndsInReturn(line)))
         {
             throw new InvalidMessageException($"a line has more than {MaximumLength} bytes");
         }

@@ -40,7 +40,7 @@ public abstract class MessageHandler<TMessage>(IProtocol<TMessage> protocol) : I
 
     Task IConnectionHandler.HandleAsync(Connection connection, CancellationToken draining)
     {
-        _connection = connection;
+        (_connection, _hasLeft) = (connection, false);
         return RunAsync(connection, draining);
     }
 

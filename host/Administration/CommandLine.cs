@@ -84,6 +84,12 @@ internal static class CommandLine
         var drain = new Command("drain", "Have an endpoint stop accepting and its handlers finish, cut what is left at the timeout, and say what became of them. Exit 0; 3: some were cut; 1: there is no such endpoint, or somebody resumed it meanwhile; 4: no host answers.") { endpoint, timeout, json };
         drain.SetAction((parsed, cancellation) => DrainCommand.RunAsync(context, parsed.GetValue(config)!, parsed.GetValue(endpoint)!, parsed.GetValue(timeout), parsed.GetValue(json), cancellation));
 
+        var name = new Argument<string>("NAME") { Description = "The plugin's name, a C# namespace like Shout or Acme.Shout." };
+        var output = new Option<string>("--output", "-o") { Description = "Where to make it; by default a folder of that name here." };
+        var packages = new Option<string>("--packages") { Description = "The folder that the PluginServer packages were packed into, as a package source of the new plugin." };
+        var create = new Command("new", "Make a new plugin and its test project. Exit 0, or 1 with the reason.") { name, output, packages };
+        create.SetAction((parsed, _) => Task.FromResult(NewCommand.Run(context, parsed.GetValue(name)!, parsed.GetValue(output), parsed.GetValue(packages))));
+
         root.Subcommands.Add(run);
         root.Subcommands.Add(check);
         root.Subcommands.Add(explain);
@@ -93,6 +99,7 @@ internal static class CommandLine
         root.Subcommands.Add(pause);
         root.Subcommands.Add(resume);
         root.Subcommands.Add(drain);
+        root.Subcommands.Add(create);
         return root;
     }
 }

@@ -10,11 +10,15 @@ internal sealed class MessagePulse
     private const long None = -1;
     private long _message = None;
     private long _received;
+    private long _seen;
     private TimeSpan _since;
 
     /// <summary>Looks at the loop; why the connection is to be closed, or null.</summary>
     public string? Overdue(IMessageLoop loop, long received, ReaperTimeouts timeouts, TimeSpan now)
     {
+        // The bytes that it begins with have come since the look before.
+        var before = _seen;
+        _seen = received;
         if (!loop.IsWithin)
         {
             _message = None;
@@ -23,7 +27,7 @@ internal sealed class MessagePulse
 
         if (loop.Messages is var message && message != _message)
         {
-            (_message, _received, _since) = (message, received, now);
+            (_message, _received, _since) = (message, before, now);
             return null;
         }
 

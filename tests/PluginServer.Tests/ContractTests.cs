@@ -29,9 +29,19 @@ internal sealed class ContractTests
     private static IEnumerable<string> Describe(Type type)
     {
         yield return $"{type.FullName} : {string.Join(", ", type.GetInterfaces().Select(face => face.Name).Prepend(type.BaseType?.Name ?? "interface"))}";
-        foreach (var member in type.GetMembers(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly).Where(member => member is not MethodBase { IsSpecialName: true } || member is ConstructorInfo).OrderBy(member => member.ToString(), StringComparer.Ordinal))
+        foreach (var member in type.GetMembers(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly).Where(IsVisible).Where(member => member is not MethodBase { IsSpecialName: true } || member is ConstructorInfo).OrderBy(member => member.ToString(), StringComparer.Ordinal))
         {
             yield return $"  {member}";
         }
     }
+
+    /// <summary>Also to those who derive from the type, and to nobody else.</summary>
+    private static bool IsVisible(MemberInfo member) => member switch
+    {
+        MethodBase method => method.IsPublic || method.IsFamily || method.IsFamilyOrAssembly,
+        FieldInfo field => field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly,
+        Type nested => nested.IsNestedPublic || nested.IsNestedFamily || nested.IsNestedFamORAssem,
+        PropertyInfo property => property.GetAccessors(nonPublic: true).Any(IsVisible),
+        _ => true,
+    };
 }

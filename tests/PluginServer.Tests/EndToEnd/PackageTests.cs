@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.EndToEnd;
@@ -13,7 +12,8 @@ internal sealed class PackageTests
         var packages = Path.Combine(workspace.Root, "packages");
         var project = Path.Combine(workspace.Root, "Shout");
         Directory.CreateDirectory(project);
-        await DotnetAsync(workspace.Root, "pack", Path.Combine(Repository.Root, "plugin-abstractions"), "-o", packages, "-p:Version=1.0.0-test", "--artifacts-path", Path.Combine(workspace.Root, "pack"));
+        var dotnet = new Dotnet();
+        await dotnet.RunAsync(workspace.Root, "pack", Path.Combine(Repository.Root, "plugin-abstractions"), "-o", packages, "-p:Version=1.0.0-test", "--artifacts-path", Path.Combine(workspace.Root, "pack"));
         await File.WriteAllTextAsync(Path.Combine(project, "Shout.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -43,7 +43,7 @@ internal sealed class PackageTests
                 }
             }
             """);
-        await DotnetAsync(project, "publish", "-o", workspace.PluginFolder("Shout"));
+        await dotnet.RunAsync(project, "publish", "-o", workspace.PluginFolder("Shout"));
         workspace.Configure("""[ { "name": "test", "address": "127.0.0.1", "port": 0, "plugin": "Shout" } ]""");
 
         using var host = await HostProcess.StartAsync(workspace);
@@ -55,24 +55,5 @@ internal sealed class PackageTests
 
         using var package = System.IO.Compression.ZipFile.OpenRead(Path.Combine(packages, "PluginServer.Abstractions.1.0.0-test.nupkg"));
         Assert.That(package.Entries.Select(entry => entry.FullName), Is.SupersetOf(new[] { "lib/net10.0/PluginServer.Abstractions.dll", "lib/net10.0/PluginServer.Abstractions.xml", "README.md" }));
-    }
-
-    private static async Task DotnetAsync(string folder, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-
-        // The test runner's own settings must not reach a build of somebody else's.
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
-        {
-            start.Environment.Remove(name);
-        }
-
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        using var process = Process.Start(start)!;
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(5));
-        var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
-        var error = process.StandardError.ReadToEndAsync(deadline.Token);
-        await process.WaitForExitAsync(deadline.Token);
-        Assert.That(process.ExitCode, Is.Zero, $"dotnet {string.Join(' ', arguments)}\n{await output}\n{await error}");
     }
 }

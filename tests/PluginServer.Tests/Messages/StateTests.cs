@@ -34,7 +34,7 @@ internal sealed class StateTests
         (static () => 1, "Func"),
         (new Dictionary<string, int>(new OwnComparer()), "OwnComparer"),
         (new HashSet<string>(EqualityComparer<string>.Create(static (one, other) => one == other, static _ => 0)), "DelegateEqualityComparer"),
-        (ImmutableSortedSet.Create(Comparer<int>.Create(static (one, other) => one - other)), "ComparisonComparer"),
+        (ImmutableSortedSet.Create((IComparer<int>)Comparer<int>.Create(static (one, other) => one - other)), "ComparisonComparer"),
         (new ConcurrentDictionary<string, int>(new OwnComparer()), "OwnComparer"),
         (ImmutableDictionary.Create<string, int>(new OwnComparer()), "OwnComparer"),
     ];
@@ -67,7 +67,7 @@ internal sealed class StateTests
         Assert.That(_state.GetOrAdd("name", static () => "first"), Is.EqualTo("first"));
         Assert.That(_state.GetOrAdd<string>("name", static () => throw new InvalidOperationException("made twice")), Is.EqualTo("first"));
         Assert.That(() => _state.GetOrAdd("name", static () => 1), Throws.InstanceOf<InvalidCastException>().With.Message.EqualTo("state 'name' is a String, not a Int32; read it as what it is, or store it anew with Set"));
-        Assert.That(() => _state.TryGet("name", out List<(int, string)>? _), Throws.InstanceOf<InvalidCastException>().With.Message.Contains("not a List<ValueTuple<Int32, String>>"));
+        Assert.That(() => _state.TryGet<List<(int, string)>>("name", out _), Throws.InstanceOf<InvalidCastException>().With.Message.Contains("not a List<ValueTuple<Int32, String>>"));
         _state.Set("name", 1);
         Assert.That(_state.AddOrUpdate("name", 0, static present => present + 1), Is.EqualTo(2));
         Assert.That(_state.AddOrUpdate("other", 7, static present => present + 1), Is.EqualTo(7));

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using PluginServer.Configuration;
 using PluginServer.Diagnostics;
+using PluginServer.Networking;
 using PluginServer.Plugins;
 using PluginServer.Tests.Support;
 

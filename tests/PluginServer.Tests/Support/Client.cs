@@ -16,13 +16,20 @@ internal sealed class Client : IDisposable
     /// <param name="server">Where it listens.</param>
     /// <param name="patience">Ends the wait for a server that does not accept: a full backlog keeps clients for minutes. By default the deadline does.</param>
     /// <param name="from">An address of this machine to come from; by default the system's choice.</param>
-    public static async Task<Client> ConnectAsync(EndPoint server, CancellationToken? patience = null, IPAddress? from = null)
+    /// <param name="receiveBuffer">How much the kernel takes for a client that does not read; 0 leaves it to the system.</param>
+    public static async Task<Client> ConnectAsync(EndPoint server, CancellationToken? patience = null, IPAddress? from = null, int receiveBuffer = 0)
     {
         var socket = server is UnixDomainSocketEndPoint
             ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
             : new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            if (receiveBuffer > 0)
+            {
+                // Before the connection, which agrees on a window.
+                socket.ReceiveBufferSize = receiveBuffer;
+            }
+
             if (from is not null)
             {
                 socket.Bind(new IPEndPoint(from, 0));

@@ -61,8 +61,16 @@ internal sealed class HostProcess : IDisposable
     public static Task<HostProcess> StartLimitedAsync(Workspace workspace, int openFiles) =>
         BeginAsync(workspace, ["sh", "-c", string.Create(CultureInfo.InvariantCulture, $"ulimit -n {openFiles}; exec \"$@\""), "sh"], []);
 
+    /// <summary>Starts <c>run</c> in a folder with a plugins.json, and waits until every endpoint listens.</summary>
+    public static async Task<HostProcess> StartInAsync(string folder)
+    {
+        var host = Begin(folder, Path.Combine(folder, "plugins.json"), [], []);
+        await host.ServingAsync();
+        return host;
+    }
+
     /// <summary>Starts it by another program, which becomes the host or stays its parent; waits for nothing.</summary>
-    public static HostProcess Launch(Workspace workspace, string[] wrapper) => Begin(workspace, wrapper, []);
+    public static HostProcess Launch(Workspace workspace, string[] wrapper) => Begin(workspace.Root, workspace.ConfigFile, wrapper, []);
 
     /// <summary>Waits until every endpoint listens; fails when the host ends instead.</summary>
     public async Task ServingAsync()
@@ -155,14 +163,14 @@ internal sealed class HostProcess : IDisposable
 
     private static async Task<HostProcess> BeginAsync(Workspace workspace, string[] wrapper, string[] arguments)
     {
-        var host = Begin(workspace, wrapper, arguments);
+        var host = Begin(workspace.Root, workspace.ConfigFile, wrapper, arguments);
         await host.ServingAsync();
         return host;
     }
 
-    private static HostProcess Begin(Workspace workspace, string[] wrapper, string[] arguments)
+    private static HostProcess Begin(string folder, string config, string[] wrapper, string[] arguments)
     {
-        var host = new HostProcess(Process.Start(Prepare(workspace.Root, ["run", .. arguments], wrapper))!, workspace.ConfigFile);
+        var host = new HostProcess(Process.Start(Prepare(folder, ["run", .. arguments], wrapper))!, config);
         _ = host.ReadAsync();
         _ = host.ReadErrorAsync();
         return host;
