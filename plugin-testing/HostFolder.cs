@@ -18,22 +18,13 @@ internal sealed class HostFolder : IDisposable
     {
         Directory.CreateDirectory(Drop);
         var target = Path.Combine(Drop, source.Name);
-        if (new DirectoryInfo(target) is { Exists: true } before)
+        if (Directory.Exists(target))
         {
-            // A link is removed alone, never what it names.
-            before.Delete(recursive: before.LinkTarget is null);
+            Directory.Delete(target, recursive: true);
         }
 
-        try
-        {
-            Directory.CreateSymbolicLink(target, source.Folder);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            // Windows lets few users make links.
-            Copy(source.Folder, target);
-        }
-
+        // Copied and not linked: a test may build into the folder again while the host looks at this one.
+        Copy(source.Folder, target);
         _placed = source;
     }
 

@@ -14,6 +14,9 @@ public sealed partial class PluginHost
     /// <summary>A handler that returns by itself gets so much real time for it, before virtual time passes for the host's own deadlines.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    /// <summary>The same for services that start.</summary>
+    private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
 
@@ -106,15 +109,15 @@ public sealed partial class PluginHost
         await draining;
     }
 
-    /// <summary>The host waits by its own time for handlers that do not return.</summary>
-    private async Task PassTimeUntilAsync(Task task)
+    /// <summary>The host waits by its own time for handlers that do not return and services that do not start.</summary>
+    private static async Task PassTimeUntilAsync(Task task, VirtualTime? time, TimeSpan grace)
     {
         var watch = Stopwatch.StartNew();
         while (!task.IsCompleted)
         {
-            if (watch.Elapsed > Grace)
+            if (watch.Elapsed > grace)
             {
-                _time?.Advance(Step);
+                time?.Advance(Step);
             }
 
             await Task.WhenAny(task, Task.Delay(Look));

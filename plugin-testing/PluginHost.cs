@@ -56,6 +56,7 @@ public sealed partial class PluginHost : IAsyncDisposable
     private RunningEndpoint? Running => _server.Running is [var running] ? running : null;
 
     /// <summary>Loads a plugin as the host would, and serves it.</summary>
+    /// <remarks>Services that have not started after 15 s of real time have virtual time pass, so that the host refuses those that hang.</remarks>
     /// <param name="pathOrProject">A folder with the plugin's build, its .dll, or its project, which is built then (once, until a file of its folder changes).
     /// A relative path is one of the folder of the tests or of a folder above it, so the project's path in the repository will do.</param>
     /// <param name="options">What plugins.json would say; null is all defaults.</param>
@@ -73,8 +74,9 @@ public sealed partial class PluginHost : IAsyncDisposable
             var config = HostConfig.Write(folder, source.Name, EndpointName, options);
             var (log, time) = (new HostLog(), options.RealTime ? null : new VirtualTime());
             var transport = Create(options.Transport, time ?? TimeProvider.System);
+            cancellationToken.ThrowIfCancellationRequested();
             var starting = Server.StartAsync(config, log, time ?? TimeProvider.System, Transports.Of(transport));
-            await starting.WithinAsync(() => $"plugin {source.Name} is not ready; what its services wait for while they start has to come by itself, and virtual time does not: see RealTime", cancellationToken);
+            await PassTimeUntilAsync(starting, time, StartGrace);
             return new PluginHost(source.Name, await starting, folder, log, transport, time, certificate);
         }
         catch (StartException refused)
@@ -164,7 +166,7 @@ public sealed partial class PluginHost : IAsyncDisposable
             var before = Generation;
             _folder.Place(source);
             var swapping = _reloader.ReloadAsync();
-            await swapping.WithinAsync(() => $"the new build of {_plugin} is not ready", cancellationToken);
+            await PassTimeUntilAsync(swapping, _time, StartGrace);
             var outcome = await swapping;
             if (!outcome.Accepted)
             {
@@ -218,7 +220,7 @@ public sealed partial class PluginHost : IAsyncDisposable
 
         _isDisposed = true;
         var stopping = _reloader.StopAsync("the end of the test", new CancellationToken(canceled: true));
-        await PassTimeUntilAsync(stopping);
+        await PassTimeUntilAsync(stopping, _time, Grace);
         _reloader.Dispose();
         _server.Dispose();
         _folder.Dispose();

@@ -134,6 +134,24 @@ internal sealed class ClientTests(PluginTransport transport)
     }
 
     [Test]
+    public async Task Who_is_turned_away_before_the_handshake_learns_of_it()
+    {
+        await using var host = await LoadAsync("CountHandler", "\"deny\": [\"127.0.0.0/8\"]", tls: true);
+        Assert.That(async () => await host.ConnectAsync(), Throws.InstanceOf<IOException>());
+    }
+
+    [Test]
+    [Category("Long")]
+    public async Task Segments_that_the_handler_does_not_read_are_said_to_be_held_up()
+    {
+        Assume.That(transport, Is.Not.EqualTo(PluginTransport.Memory), "in memory sending does not wait for the handler");
+        await using var host = await LoadAsync("EndHandler");
+        await using var client = await host.ConnectAsync(new ClientOptions { SegmentSize = 4 });
+        await client.SendAsync("stay");
+        Assert.That(async () => await client.SendAsync("more"), Throws.InstanceOf<AssertionException>().With.Message.EqualTo("After 30 s: the handler reads no more: of 8 bytes sent the host has received 4."));
+    }
+
+    [Test]
     public async Task TLS_where_the_endpoint_has_none_is_a_mistake_of_the_test()
     {
         await using var host = await LoadAsync("CountHandler");

@@ -118,6 +118,16 @@ internal sealed class LoadTests
         Assert.That(host.Log, Has.Some.Contains("Echo"));
     }
 
+    [Test]
+    [Category("Long")]
+    public async Task A_service_that_never_starts_is_refused_by_the_host()
+    {
+        var journal = _scratch.Write("journal.txt", "");
+        Assert.That(
+            await RefusalAsync(Scratch.Fixture("Services"), new PluginHostOptions { Handler = "VisitHandler", PluginSettings = $$"""{ "journal": "{{journal}}", "service": "hangs" }""" }),
+            Does.Contain("LifeService").And.Contain("30"));
+    }
+
     private static string Handler(string answer) => $$"""
         public sealed class Handler : PluginServer.IConnectionHandler
         {
