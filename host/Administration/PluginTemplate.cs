@@ -6,7 +6,7 @@ using PluginServer.Supervision;
 namespace PluginServer.Administration;
 
 /// <summary>The files of a new plugin and its tests: those of templates/plugin, which the host carries, as <c>dotnet new</c> would write them.</summary>
-internal static class PluginTemplate
+internal static partial class PluginTemplate
 {
     private const string Prefix = "template/";
     private const string SourcesFile = "nuget.config";
@@ -15,7 +15,6 @@ internal static class PluginTemplate
     private const string NameToken = "PluginName";
     private const string NamespaceToken = "PluginNamespace";
     private const string ClassToken = "PluginClass";
-    private const string VersionToken = "PLUGIN_SERVER_VERSION";
     private const string PackagesToken = "PACKAGES_FOLDER";
 
     private static readonly Assembly Host = typeof(PluginTemplate).Assembly;
@@ -33,9 +32,8 @@ internal static class PluginTemplate
             .Replace(NamespaceToken, name, StringComparison.Ordinal)
             .Replace(ClassToken, last, StringComparison.Ordinal)
             .Replace(NameToken, name, StringComparison.Ordinal)
-            .Replace(VersionToken, Version, StringComparison.Ordinal)
             .Replace(PackagesToken, SecurityElement.Escape(packages), StringComparison.Ordinal);
-        return Sources.Where(source => source.Path != SourcesFile || packages is not null).Select(source => (Replace(source.Path), Replace(source.Text)));
+        return Sources.Where(source => source.Path != SourcesFile || packages is not null).Select(source => (Replace(source.Path), VersionText.Replace(Replace(source.Text), Version)));
     }
 
     /// <summary>Whether the code of a new plugin means something else by this word: a namespace of that name would hide it.</summary>
@@ -51,4 +49,8 @@ internal static class PluginTemplate
         using var reader = new StreamReader(Host.GetManifestResourceStream(resource)!);
         return reader.ReadToEnd();
     }
+
+    // As a package of the template says its own.
+    [GeneratedRegex("(?<=<PluginServerVersion>)[^<]*", RegexOptions.CultureInvariant)]
+    private static partial Regex VersionText { get; }
 }

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Newtonsoft.Json.Linq;
 using PluginServer.Administration;
 using PluginServer.Tests.Support;
 
@@ -25,7 +24,7 @@ internal sealed class NewVerbTests
         Assert.That(output, Does.StartWith($"{Target}: plugin Shout and its tests\n").And.Contain($"dotnet test {Target}/Shout.Tests\n").And.Contain("""{ "port": 7001, "plugin": "Shout" }""").And.Contain("note: its packages"));
         Assert.That(Files(Target).Keys, Is.EquivalentTo(
             [".editorconfig", ".gitignore", "Directory.Build.props", "README.md", "Shout/Shout.csproj", "Shout/ShoutHandler.cs", "Shout.Tests/OtherBuild.cs", "Shout.Tests/Shout.Tests.csproj", "Shout.Tests/ShoutHandlerTests.cs"]));
-        Assert.That(string.Concat(Files(Target).Values), Does.Not.Match("PluginName|PluginClass|PluginNamespace|PLUGIN_SERVER_VERSION|PACKAGES_FOLDER"));
+        Assert.That(string.Concat(Files(Target).Values), Does.Not.Match("PluginName|PluginClass|PluginNamespace|PACKAGES_FOLDER"));
     }
 
     [Test]
@@ -160,8 +159,7 @@ internal sealed class NewVerbTests
     [Test]
     public void The_versions_in_the_template_are_those_of_the_repository()
     {
-        var template = JObject.Parse(File.ReadAllText(Path.Combine(Template, ".template.config", "template.json")));
-        Assert.That((string?)template["symbols"]!["version"]!["parameters"]!["value"], Is.EqualTo(PluginTemplate.Version));
+        Assert.That(XDocument.Load(Path.Combine(Template, "Directory.Build.props")).Descendants("PluginServerVersion").Single().Value, Is.EqualTo(PluginTemplate.Version));
 
         var versions = XDocument.Load(Path.Combine(Repository.Root, "Directory.Packages.props")).Descendants("PackageVersion").ToDictionary(static entry => entry.Attribute("Include")!.Value, static entry => entry.Attribute("Version")!.Value);
         var asked = Files(Template).Where(static file => file.Key.EndsWith(".csproj", StringComparison.Ordinal)).SelectMany(static file => XDocument.Parse(file.Value).Descendants("PackageReference")).ToList();

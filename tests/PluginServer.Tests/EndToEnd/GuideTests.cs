@@ -79,7 +79,7 @@ internal sealed partial class GuideTests
         Directory.CreateDirectory(bin);
         var command = Path.Combine(bin, "plugin-server");
         await File.WriteAllTextAsync(command, $"#!/bin/sh\nexec dotnet '{Path.Combine(AppContext.BaseDirectory, "plugin-server.dll")}' \"$@\"\n");
-        File.SetUnixFileMode(command, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        await new Dotnet().ShellAsync(bin, $"chmod +x {command}");
         return Dotnet.At(Path.Combine(_workspace.Root, "home"))
             .With("PACKAGES", packages)
             .With("PATH", $"{bin}:{Environment.GetEnvironmentVariable("PATH")}");
