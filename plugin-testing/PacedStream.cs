@@ -23,9 +23,9 @@ internal sealed class PacedStream(Socket socket, int size, Func<long?> received)
             await base.WriteAsync(piece, cancellationToken);
             _sent += piece.Length;
             buffer = buffer[piece.Length..];
-            if (_waits)
+            while (_waits && !HasArrived())
             {
-                await Patience.UntilAsync(HasArrived, () => $"the handler reads no more: of {_sent} bytes sent the host has received {received()}", cancellationToken);
+                await Task.Delay(Patience.Look, cancellationToken);
             }
         }
     }

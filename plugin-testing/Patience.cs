@@ -6,9 +6,16 @@ namespace PluginServer.Testing;
 /// <summary>How long the kit waits, in real time, for what ought to come: so long that only a hang reaches it.</summary>
 internal static class Patience
 {
-    public static readonly TimeSpan Length = TimeSpan.FromSeconds(30);
+    /// <summary>Between two looks at what raises no signal of its own.</summary>
+    public static readonly TimeSpan Look = TimeSpan.FromMilliseconds(1);
 
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Full = TimeSpan.FromSeconds(30);
+    private static readonly AsyncLocal<TimeSpan?> Shortened = new();
+
+    public static TimeSpan Length => Shortened.Value ?? Full;
+
+    /// <summary>Of the caller, and of what it calls from now on: for tests of what happens then.</summary>
+    public static void Shorten(TimeSpan length) => Shortened.Value = length;
 
     /// <summary>Waits for it; fails with what is said then.</summary>
     public static async Task WithinAsync(this Task task, Func<string> otherwise, CancellationToken cancellationToken = default)

@@ -14,11 +14,11 @@ public sealed partial class PluginHost
     /// <summary>A handler that returns by itself gets so much real time for it, before virtual time passes for the host's own deadlines.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    /// <summary>The same for services that start.</summary>
-    private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(15);
-
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>As <see cref="Grace"/>, for services that start.</summary>
+    private static TimeSpan StartGrace => Patience.Length / 2;
 
     /// <summary>Takes the plugin out of service, cuts its connections and proves that every generation of it can be unloaded. Nothing serves after that.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>

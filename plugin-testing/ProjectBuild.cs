@@ -34,11 +34,14 @@ internal static class ProjectBuild
         }
     }
 
+    /// <summary>That of the tests, as their folder says: publish would take Release, and where both build to one folder replace what others are reading there.</summary>
+    private static string Configuration => AppContext.BaseDirectory.Split(Path.DirectorySeparatorChar).Contains("Release", StringComparer.OrdinalIgnoreCase) ? "Release" : "Debug";
+
     private static async Task<PluginSource> PublishAsync(string project, CancellationToken cancellationToken)
     {
         var folder = Directory.CreateTempSubdirectory("plugin-server-build-").FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => HostFolder.Delete(folder);
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["publish", project, "--output", folder, "--nologo", "--verbosity", "quiet", "-p:EnableDynamicLoading=true", "-nodeReuse:false"])
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["publish", project, "--configuration", Configuration, "--output", folder, "--nologo", "--verbosity", "quiet", "-p:EnableDynamicLoading=true", "-nodeReuse:false"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
