@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using PluginServer.Supervision;
 using PluginServer.Tests.Support;
 
 namespace PluginServer.Tests.EndToEnd;
@@ -70,9 +71,10 @@ internal sealed partial class GuideTests
         }
 
         var (packages, bin) = (Path.Combine(_workspace.Root, "packages"), Path.Combine(_workspace.Root, "bin"));
-        foreach (var project in new[] { "plugin-abstractions", "plugin-testing" })
+        foreach (var (project, version) in from project in new[] { "plugin-abstractions", "plugin-testing" } from version in new[] { StatusReport.Version, Version } select (project, version))
         {
-            await new Dotnet().RunAsync(Repository.Root, "pack", project, "--no-build", "--configuration", Repository.Configuration, "--output", packages, $"-p:PackageVersion={Version}", "-p:BuildProjectReferences=false");
+            // That of this host, which looks for them, and that which is asked for.
+            await new Dotnet().RunAsync(Repository.Root, "pack", project, "--no-build", "--configuration", Repository.Configuration, "--output", packages, $"-p:PackageVersion={version}", "-p:BuildProjectReferences=false");
         }
 
         Directory.CreateDirectory(Folder);

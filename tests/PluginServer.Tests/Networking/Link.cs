@@ -96,8 +96,11 @@ internal sealed class Link(Socket? client, TransportConnection server, SslStream
     private static async Task<(MemoryClient Client, TransportConnection Server)> ConnectAsync(MemoryTransport transport, EndPoint? address, ConnectionLimits limits)
     {
         using var listening = Listen(address ?? new IPEndPoint(IPAddress.Loopback, 0));
+
+        // First: a socket that had the port before may have been closed, and its backlog with it.
+        var accepting = transport.AcceptAsync(listening, CancellationToken.None);
         var client = new MemoryClient(transport.Connect(listening.LocalEndPoint!, new IPEndPoint(IPAddress.Loopback, 1)));
-        var accepted = await transport.AcceptAsync(listening, CancellationToken.None).Within();
+        var accepted = await accepting.Within();
         transport.Close(listening);
         return (client, transport.Attach(accepted, limits));
     }

@@ -107,7 +107,7 @@ public sealed class TransportDeliverTests(TransportFactory factory) : TransportT
                 await link.Server.Output.CompleteAsync().Within();
                 break;
             case "finished":
-                link.Client.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+                await link.ShutDownAsync();
                 await link.FinishAsync().Within();
                 break;
             case "aborted":
