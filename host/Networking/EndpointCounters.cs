@@ -104,12 +104,13 @@ internal sealed class EndpointCounters
         }
     }
 
-    /// <summary><see cref="GenerationCounters.Moved"/> of each at one moment, so that nobody is counted twice, or not at all.</summary>
-    public IReadOnlyList<long> MovedOf(IReadOnlyList<GenerationCounters> connections)
+    /// <summary><see cref="GenerationCounters.Moved"/> of each at one moment, so that nobody is counted twice, or not at all: of those that are known, and behind
+    /// them of those of the plugin that have come since, for somebody may have moved there.</summary>
+    public IReadOnlyList<(GenerationCounters Counters, long Moved)> MovedOf(IReadOnlyList<GenerationCounters> known, string plugin)
     {
         lock (_gate)
         {
-            return [.. connections.Select(static counters => counters.Moved)];
+            return [.. known.Concat(_generations.Where(counters => counters.Plugin == plugin && !known.Contains(counters))).Select(static counters => (counters, counters.Moved))];
         }
     }
 

@@ -44,9 +44,9 @@ internal sealed record ConnectionCounts
 
         // A copy of the ended, then who moved, and only then the accepted: all that ended or moved is among them, and the difference is inside.
         var over = connections.Select(counters => ended.Select((end, cause) => end.Item2.Add(counters.Ended[cause])).Sum()).ToList();
-        var moved = endpoint.Counters.MovedOf(connections);
-        var came = connections.Select(static counters => counters.Accepted).ToList();
-        var active = connections.Select((counters, index) => (Counters: counters, Count: came[index] + moved[index] - over[index]))
+        var moved = endpoint.Counters.MovedOf(connections, plugin.Plugin);
+        var came = moved.Select(static entry => entry.Counters.Accepted).ToList();
+        var active = moved.Select((entry, index) => (entry.Counters, Count: came[index] + entry.Moved - over.ElementAtOrDefault(index)))
             .Where(active => endpoint.Counters.IsOfOne(active.Counters))
             .Select(static active => (active.Counters.Generation.Number, active.Count, active.Counters.Generation.GoneFor is not null))
             .ToList();
