@@ -249,6 +249,12 @@ public sealed partial class PluginHost : IAsyncDisposable
             await socket.ConnectAsync(server, cancellationToken);
             return socket;
         }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionReset)
+        {
+            // Before the call has returned: whoever is turned away may be that quick.
+            socket.Dispose();
+            throw new IOException("The host has ended the connection already.", error);
+        }
         catch
         {
             socket.Dispose();
